@@ -1,0 +1,95 @@
+"""nbdeploy: from a folder of pictures to a model that runs in your users' hands, without leaving the notebook.
+
+    import nbdeploy as nd
+
+    images = nd.ImageSet.from_folder("data/digits")
+    learn = nd.train(images, arch="resnet18", epochs=5)
+    bundle = nd.deploy(learn, target="tflite")
+    bundle.predict("photo.jpg")
+
+Importing it imports no torch, no fastai and no IPython: every public name is loaded when it is first used.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+from nbdeploy import errors
+
+if TYPE_CHECKING:
+    from nbdeploy.core.bundle import Bundle, Prediction
+    from nbdeploy.core.recipe import RECIPES, Recipe
+    from nbdeploy.core.report import Check, Report
+    from nbdeploy.core.signature import Signature
+    from nbdeploy.data.datasets import dataset
+    from nbdeploy.data.imageset import ImageSet
+    from nbdeploy.doctor import doctor
+    from nbdeploy.export.learner import export
+    from nbdeploy.export.program import Program
+    from nbdeploy.flow import deploy, verify
+    from nbdeploy.train.images import train
+
+__all__ = [
+    "RECIPES",
+    "Bundle",
+    "Check",
+    "ImageSet",
+    "Prediction",
+    "Program",
+    "Recipe",
+    "Report",
+    "Signature",
+    "__version__",
+    "dataset",
+    "deploy",
+    "doctor",
+    "errors",
+    "export",
+    "train",
+    "verify",
+]
+
+__version__ = "0.1.0"
+
+_HOME = {
+    "RECIPES": "nbdeploy.core.recipe",
+    "Bundle": "nbdeploy.core.bundle",
+    "Check": "nbdeploy.core.report",
+    "ImageSet": "nbdeploy.data.imageset",
+    "Prediction": "nbdeploy.core.bundle",
+    "Program": "nbdeploy.export.program",
+    "Recipe": "nbdeploy.core.recipe",
+    "Report": "nbdeploy.core.report",
+    "Signature": "nbdeploy.core.signature",
+    "dataset": "nbdeploy.data.datasets",
+    "deploy": "nbdeploy.flow",
+    "doctor": "nbdeploy.doctor",
+    "export": "nbdeploy.export.learner",
+    "train": "nbdeploy.train.images",
+    "verify": "nbdeploy.flow",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOME:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(importlib.import_module(_HOME[name]), name)
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)
+
+
+def load_ipython_extension(ipython: Any) -> None:
+    """What ``%load_ext nbdeploy`` calls: adds the magics."""
+    from nbdeploy.jupyter.magics import load  # noqa: PLC0415 - IPython only inside a notebook
+
+    load(ipython)
+
+
+def unload_ipython_extension(ipython: Any) -> None:
+    """What ``%unload_ext nbdeploy`` calls."""
+    from nbdeploy.jupyter.magics import unload  # noqa: PLC0415
+
+    unload(ipython)

@@ -1,0 +1,136 @@
+"""Files on disk: hashes, and folders that appear whole or not at all."""
+
+from __future__ import annotations
+
+import ctypes
+import errno
+import hashlib
+import json
+import os
+import shutil
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from nbdeploy.errors import OutputError
+
+_CHUNK = 1 << 20
+_RENAME_EXCHANGE = 2  # linux/fs.h
+_AT_FDCWD = -100
+
+
+def sha256_of(path: Path) -> str:
+    """Hex SHA-256 of a file's bytes."""
+    digest = hashlib.sha256()
+    with path.open("rb") as file:
+        while chunk := file.read(_CHUNK):
+            digest.update(chunk)
+    return digest.hexdigest()
+
+
+def write_json(path: Path, value: Any) -> None:
+    """Write `value` as UTF-8 JSON, indented, with a final newline."""
+    path.write_text(json.dumps(value, ensure_ascii=False, indent=2) + "\n", encoding="utf-8")
+
+
+def cache_dir() -> Path:
+    """Where nbdeploy keeps what it can make again: ``$NBDEPLOY_CACHE`` or the user's cache folder."""
+    root = os.environ.get("NBDEPLOY_CACHE")
+    if root:
+        return Path(root)
+    base = os.environ.get("XDG_CACHE_HOME")
+    return (Path(base) if base else Path.home() / ".cache") / "nbdeploy"
+
+
+@contextmanager
+def new_folder(out: Path, *, overwrite: bool = False) -> Iterator[Path]:
+    """A folder to build in, put at `out` in one step when the block ends well and removed when it does not.
+
+    An existing `out` is an OutputError unless `overwrite`; then it stays in place, whole, until the new one takes its
+    place. What killed processes left beside `out` is cleared first. OSErrors of the block (read-only, full disk)
+    become OutputErrors that say what to do.
+    """
+    out = Path(os.path.abspath(out))  # not resolve(): a link given as `out` is replaced, not followed
+    check_place(out, overwrite=overwrite)
+    work = out.with_name(f".{out.name}.building-{os.getpid()}")
+    try:
+        out.parent.mkdir(parents=True, exist_ok=True)
+        _clear_leftovers(out)
+        shutil.rmtree(work, ignore_errors=True)
+        work.mkdir()
+        yield work
+        put_in_place(work, out, overwrite=overwrite)
+    except OSError as error:
+        raise _as_output_error(error, out) from error
+    finally:
+        shutil.rmtree(work, ignore_errors=True)
+
+
+def check_place(out: Path, *, overwrite: bool) -> None:
+    """Raise OutputError when `out` cannot be made: it exists, is a file, or its place cannot be written to."""
+    if (out.exists() or out.is_symlink()) and not overwrite:
+        raise OutputError(f"{out} exists already.", hint="Choose another folder, or pass overwrite=True (--overwrite).")
+    if out.exists() and not out.is_dir():
+        raise OutputError(f"{out} is a file, not a folder.", hint="Choose another output folder.")
+    place = next(parent for parent in out.parents if parent.exists())
+    if not os.access(place, os.W_OK):
+        raise OutputError(f"{place} cannot be written to.", hint="Choose an output folder of your own with -o / out=.")
+
+
+def _as_output_error(error: OSError, out: Path) -> OutputError:
+    if error.errno in {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}:
+        free = shutil.disk_usage(next(p for p in out.parents if p.exists())).free
+        return OutputError(
+            f"The disk is full ({free / 1e6:.0f} MB free at {out.parent}); nothing was put in place.",
+            hint="Free some space, or choose another place with -o / out=.",
+        )
+    if error.errno in {errno.EACCES, errno.EROFS, errno.EPERM}:
+        return OutputError(f"{error.filename or out} cannot be written to.", hint="Choose a folder of your own.")
+    return OutputError(f"Writing {out} failed: {error}.", hint="Nothing was put in place.")
+
+
+def put_in_place(work: Path, out: Path, *, overwrite: bool) -> None:
+    """Rename `work` to `out`; an `out` that exists is exchanged with it atomically where the system can."""
+    if not out.exists():
+        work.rename(out)
+    elif not overwrite:
+        raise OutputError(f"{out} appeared while it was being built.", hint="Pass overwrite=True (--overwrite).")
+    elif _exchange(work, out):
+        shutil.rmtree(work, ignore_errors=True)
+    else:  # two renames: a kill between them leaves the old one whole as .NAME.old, which the next run puts back
+        old = out.with_name(f".{out.name}.old")
+        shutil.rmtree(old, ignore_errors=True)
+        out.rename(old)
+        work.rename(out)
+        shutil.rmtree(old, ignore_errors=True)
+
+
+def _exchange(one: Path, other: Path) -> bool:
+    if not sys.platform.startswith("linux"):
+        return False
+    libc = ctypes.CDLL(None, use_errno=True)
+    if not hasattr(libc, "renameat2"):
+        return False
+    return bool(libc.renameat2(_AT_FDCWD, os.fsencode(one), _AT_FDCWD, os.fsencode(other), _RENAME_EXCHANGE) == 0)
+
+
+def _clear_leftovers(out: Path) -> None:
+    old = out.with_name(f".{out.name}.old")
+    if old.exists() and not out.exists():
+        old.rename(out)
+    for left in out.parent.glob(f".{_glob_escape(out.name)}.building-*"):
+        pid = left.name.rpartition("-")[2]
+        if not pid.isdigit() or not _alive(int(pid)):
+            shutil.rmtree(left, ignore_errors=True)
+
+
+def _glob_escape(name: str) -> str:
+    return "".join(f"[{c}]" if c in "*?[" else c for c in name)
+
+
+def _alive(pid: int) -> bool:
+    import psutil  # noqa: PLC0415 - only where a leftover was found
+
+    return bool(psutil.pid_exists(pid)) and pid != os.getpid()

@@ -1,0 +1,119 @@
+"""What goes into a deployed model and what comes out: fixed at export, copied unchanged into every bundle."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from nbdeploy.errors import BundleError
+
+STEPS = ("crop_resize", "squish_resize", "pad_resize", "center_crop", "exact_size")
+RESAMPLES = ("nearest", "bilinear", "bicubic", "box", "hamming", "lanczos")
+PADS = ("zeros", "border", "reflection")
+MAX_LABEL_CHARACTERS = 1000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Step:
+    """One thing the host does to the decoded picture before the model sees it.
+
+    `op` is one of `STEPS`: cut the largest centred region of the wanted shape and resize it; resize ignoring shape;
+    pad to the wanted shape and resize; cut (or pad with zeros) the centre without resizing; or insist on the size.
+    """
+
+    op: str
+    width: int
+    height: int
+    resample: str = "bilinear"
+    pad: str = "zeros"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Signature:
+    """The contract of a Program and of every bundle made from it.
+
+    The model takes one picture as uint8 ``[1, height, width, channels]`` (NHWC, RGB or gray, 0..255) and gives
+    float32 probabilities ``[1, len(labels)]``, in the order of `labels`. `graph` says in words what the model does to
+    the pixels itself, so that no app does it twice.
+    """
+
+    width: int
+    height: int
+    channels: int
+    labels: tuple[str, ...]
+    steps: tuple[Step, ...]
+    exif: bool = False
+    """Whether the host turns the picture as its EXIF orientation says."""
+    graph: tuple[str, ...] = ()
+    task: str = "image_classification"
+    input_name: str = "image"
+    output_name: str = "probabilities"
+
+    @property
+    def shape(self) -> tuple[int, int, int, int]:
+        """The model's input shape, NHWC."""
+        return (1, self.height, self.width, self.channels)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain data for a manifest."""
+        return {
+            "task": self.task,
+            "input": {
+                "name": self.input_name,
+                "dtype": "uint8",
+                "layout": "NHWC",
+                "shape": list(self.shape),
+                "width": self.width,
+                "height": self.height,
+                "channels": self.channels,
+                "colour": "RGB" if self.channels == 3 else "L",  # noqa: PLR2004 - red, green, blue
+            },
+            "host": {"exif": self.exif, "steps": [asdict(step) for step in self.steps]},
+            "graph": list(self.graph),
+            "output": {"name": self.output_name, "dtype": "float32", "shape": [1, len(self.labels)]},
+            "labels": list(self.labels),
+        }
+
+    @classmethod
+    def from_dict(cls, raw: Mapping[str, Any]) -> Signature:
+        """Read what `to_dict` wrote. Raises BundleError for anything that does not fit."""
+        try:
+            signature = cls(
+                task=str(raw["task"]),
+                width=int(raw["input"]["width"]),
+                height=int(raw["input"]["height"]),
+                channels=int(raw["input"]["channels"]),
+                input_name=str(raw["input"]["name"]),
+                exif=bool(raw["host"]["exif"]),
+                steps=tuple(Step(**step) for step in raw["host"]["steps"]),
+                graph=tuple(str(line) for line in raw["graph"]),
+                output_name=str(raw["output"]["name"]),
+                labels=tuple(str(label) for label in raw["labels"]),
+            )
+        except (KeyError, TypeError, ValueError) as error:
+            raise BundleError(
+                f"The signature cannot be read ({type(error).__name__}: {error}).",
+                hint="It is written at export and not meant to be edited; make the bundle again with nd.deploy.",
+            ) from error
+        signature.check()
+        return signature
+
+    def check(self) -> None:
+        """Raise BundleError when the parts do not fit together."""
+        wrong = [
+            *(f"step {s.op!r}" for s in self.steps if s.op not in STEPS),
+            *(f"resample {s.resample!r}" for s in self.steps if s.resample not in RESAMPLES),
+            *(f"pad {s.pad!r}" for s in self.steps if s.pad not in PADS),
+            *(f"size {s.width}x{s.height}" for s in self.steps if min(s.width, s.height) < 1),
+        ]
+        if self.channels not in {1, 3}:
+            wrong.append(f"{self.channels} channels")
+        if min(self.width, self.height) < 1:
+            wrong.append(f"input size {self.width}x{self.height}")
+        if len(self.labels) < 2 or len(set(self.labels)) != len(self.labels):  # noqa: PLR2004 - a choice needs two
+            wrong.append("labels that are fewer than two or not unique")
+        if any("\n" in label or "\r" in label for label in self.labels):
+            wrong.append("a label with a line break")
+        if wrong:
+            raise BundleError(f"The signature has {', '.join(wrong)}.", hint="Make the bundle again with nd.deploy.")

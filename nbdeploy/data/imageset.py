@@ -1,0 +1,164 @@
+"""ImageSet: the immutable table of pictures that everything else starts from."""
+
+from __future__ import annotations
+
+import hashlib
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from nbdeploy.data.records import ImageFile, SetAside, count
+
+if TYPE_CHECKING:
+    import os
+
+    import pandas as pd
+
+
+@dataclass(frozen=True)
+class ImageSet:
+    """Files with labels, a split, hashes, and where each came from. Making one changes nothing on disk.
+
+    Files that cannot be read are in `set_aside` with the reason, and are named in one warning. Raises DataError where
+    the pictures cannot teach a classifier anything: no pictures, one class, nothing to hold out.
+    """
+
+    files: tuple[ImageFile, ...]
+    """Sorted by path."""
+    set_aside: tuple[SetAside, ...] = ()
+    skipped: tuple[tuple[str, int], ...] = ()
+    """(kind, number) of files passed over: hidden, not a picture, without a class folder, repeated row, test."""
+    source: str = ""
+    """The folder, table or archive that the set was made from."""
+    seed: int | None = None
+    """The seed of the split; None where folders or a column decided it."""
+
+    @classmethod
+    def from_folder(
+        cls, path: str | os.PathLike[str], *, valid: float = 0.2, seed: int = 42, exts: Iterable[str] | None = None
+    ) -> ImageSet:
+        """Pictures below `path`; the first folder is the label, deeper folders are looked through.
+
+        `path/train` with `path/valid` (val, validation or test, in any case) decide the split; then the label is the
+        next folder. Otherwise `valid`, a share 0..1 of each class, is held out by `seed`. Hidden files and files that
+        are not pictures (by extension: `exts` or the usual ones) are passed over and counted in `skipped`.
+        Raises DataError.
+        """
+        from nbdeploy.data.gather import gather  # noqa: PLC0415 - loads Pillow
+        from nbdeploy.data.listing import list_folder  # noqa: PLC0415
+
+        return gather(list_folder(Path(path), exts=exts), valid=valid, seed=seed)
+
+    @classmethod
+    def from_csv(
+        cls,
+        csv: str | os.PathLike[str],
+        *,
+        path_column: str = "path",
+        label_column: str = "label",
+        split_column: str | None = None,
+        root: str | os.PathLike[str] | None = None,
+        valid: float = 0.2,
+        seed: int = 42,
+    ) -> ImageSet:
+        """One row a picture. Relative paths start at `root`, else at the table's folder.
+
+        `split_column` holds train or valid (val, validation, test), or true and false; without it `valid`, a share
+        0..1 of each class, is held out by `seed`. Rows whose file is missing are set aside by name. Raises DataError.
+        """
+        from nbdeploy.data.gather import gather  # noqa: PLC0415 - loads Pillow
+        from nbdeploy.data.table import list_table  # noqa: PLC0415
+
+        listing = list_table(
+            Path(csv),
+            path_column=path_column,
+            label_column=label_column,
+            split_column=split_column,
+            root=None if root is None else Path(root),
+        )
+        return gather(listing, valid=valid, seed=seed)
+
+    @classmethod
+    def from_zip(
+        cls,
+        archive: str | os.PathLike[str],
+        dest: str | os.PathLike[str] | None = None,
+        *,
+        valid: float = 0.2,
+        seed: int = 42,
+    ) -> ImageSet:
+        """Unpack a .zip, .tar or .tar.gz to `dest` (else the folder beside it named as it) and read that folder.
+
+        A second call takes the unpacked folder as it is when it came from the same bytes. Members that would land
+        outside `dest`, and archives that unpack to far more than pictures do, are refused; links and devices are left
+        out. The labels are the folders, as in `from_folder`. Raises DataError, or OutputError for `dest`.
+        """
+        from nbdeploy.data.archive import unpack  # noqa: PLC0415
+        from nbdeploy.data.gather import gather  # noqa: PLC0415 - loads Pillow
+        from nbdeploy.data.listing import list_folder, only_folder  # noqa: PLC0415
+
+        folder, remarks = unpack(Path(archive), None if dest is None else Path(dest))
+        listing = list_folder(only_folder(folder), source=str(archive))
+        listing.remarks.extend(remarks)
+        return gather(listing, valid=valid, seed=seed)
+
+    @cached_property
+    def labels(self) -> tuple[str, ...]:
+        """The classes, sorted: the order of the model's answers."""
+        return tuple(sorted({file.label for file in self.files}))
+
+    @cached_property
+    def train(self) -> tuple[ImageFile, ...]:
+        """The files to learn from."""
+        return tuple(file for file in self.files if file.split == "train")
+
+    @cached_property
+    def valid(self) -> tuple[ImageFile, ...]:
+        """The files held out."""
+        return tuple(file for file in self.files if file.split == "valid")
+
+    @cached_property
+    def counts(self) -> dict[str, tuple[int, int]]:
+        """Label -> (number of training files, number held out)."""
+        train, valid = (Counter(file.label for file in side) for side in (self.train, self.valid))
+        return {label: (train[label], valid[label]) for label in self.labels}
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """Hex SHA-256 of every file's hash and label, whatever their names, places and split."""
+        lines = sorted(f"{file.sha256} {file.label}\n" for file in self.files)
+        return hashlib.sha256("".join(lines).encode()).hexdigest()
+
+    def __len__(self) -> int:
+        return len(self.files)
+
+    def __iter__(self) -> Iterator[ImageFile]:
+        return iter(self.files)
+
+    def to_frame(self) -> pd.DataFrame:
+        """One row a file: path, label, is_valid, sha256, group, source, width, height, notes."""
+        import pandas as pd  # noqa: PLC0415 - slow to import
+
+        columns = ("path", "label", "is_valid", "sha256", "group", "source", "width", "height", "notes")
+        rows = (
+            (str(f.path), f.label, f.split == "valid", f.sha256, f.group, f.source, *f.size, " ".join(f.notes))
+            for f in self.files
+        )
+        return pd.DataFrame(rows, columns=pd.Index(columns))
+
+    def __repr__(self) -> str:
+        aside = f", {len(self.set_aside):,} set aside" if self.set_aside else ""
+        return (
+            f"ImageSet({count(len(self), 'picture')}, {count(len(self.labels), 'class')}: "
+            f"{len(self.train):,} train, {len(self.valid):,} held out{aside}; {self.source})"
+        )
+
+    __str__ = __repr__
+
+    def _repr_html_(self) -> str:
+        from nbdeploy.data.look import as_html  # noqa: PLC0415 - loads Pillow
+
+        return as_html(self)

@@ -1,0 +1,121 @@
+"""How an ImageSet looks in a notebook: classes, split, examples, and what was set aside."""
+
+from __future__ import annotations
+
+import base64
+import io
+from collections.abc import Iterable
+from html import escape
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from PIL import Image
+
+from nbdeploy.data.records import ImageFile, count, short, shown
+
+if TYPE_CHECKING:
+    from nbdeploy.data.imageset import ImageSet
+
+_CLASSES_WITH_EXAMPLES = 10
+_EXAMPLES = 3
+_ROWS = 200
+_THUMB = 40
+"""Side of an example in CSS pixels; the picture has twice that for sharp screens."""
+
+
+def as_html(images: ImageSet) -> str:
+    """A fragment of HTML that carries its own style and its examples as data URIs."""
+    total, held = len(images), len(images.valid)
+    split = "split given by the data" if images.seed is None else f"seed {images.seed}"
+    counts = list(images.counts.items())
+    most = max((train + valid for _, (train, valid) in counts), default=1)
+    examples = _examples(images)
+    with_examples = counts[:_CLASSES_WITH_EXAMPLES]
+    more = counts[_CLASSES_WITH_EXAMPLES:]
+    return "".join(
+        (
+            f"<style>{Path(__file__).with_suffix('.css').read_text('utf-8')}</style>",
+            '<div class="nbd-set">',
+            f'<div class="nbd-head">{count(total, "picture")} in {count(len(counts), "class")}</div>',
+            '<div class="nbd-quiet"><span class="nbd-key nbd-train"></span>',
+            f'{total - held:,} to train on &ensp;<span class="nbd-key nbd-held"></span>{held:,} held out ',
+            f"({100 * held / max(1, total):.1f} %, {split})</div>",
+            f'<div class="nbd-quiet">{escape(shown(images.source))}</div>',
+            _table(with_examples, most, examples),
+            _more(more, most),
+            _oddities(images),
+            "</div>",
+        )
+    )
+
+
+def _table(rows: Iterable[tuple[str, tuple[int, int]]], most: int, examples: dict[str, list[str]]) -> str:
+    last = '<th scope="col">Examples</th>' if examples else ""
+    head = (
+        '<thead><tr><th scope="col">Class</th><th scope="col" class="nbd-n">Train</th>'
+        '<th scope="col" class="nbd-n">Held out</th><th scope="col" class="nbd-wide">Beside the largest class</th>'
+        f"{last}</tr></thead>"
+    )
+    body = "".join(_row(label, train, valid, most, examples.get(label)) for label, (train, valid) in rows)
+    return f"<table>{head}<tbody>{body}</tbody></table>"
+
+
+def _row(label: str, train: int, valid: int, most: int, examples: list[str] | None) -> str:
+    title = f' title="{escape(label)}"' if short(label) != label else ""
+    thumbs = f'<td class="nbd-thumbs">{"".join(examples)}</td>' if examples else ""
+    return (
+        f'<tr><th scope="row"{title}>{escape(short(label))}</th><td class="nbd-n">{train:,}</td>'
+        f'<td class="nbd-n">{valid:,}</td><td class="nbd-wide"><div class="nbd-bar" aria-hidden="true">'
+        f'<span class="nbd-train" style="width:{100 * train / most:.1f}%"></span>'
+        f'<span class="nbd-held" style="width:{100 * valid / most:.1f}%"></span></div></td>{thumbs}</tr>'
+    )
+
+
+def _more(rows: list[tuple[str, tuple[int, int]]], most: int) -> str:
+    if not rows:
+        return ""
+    beyond = len(rows) - _ROWS
+    note = f'<div class="nbd-quiet">and {count(beyond, "class")} more: see .counts</div>' if beyond > 0 else ""
+    summary = f"<summary>{count(len(rows), 'more class')}</summary>"
+    return f"<details>{summary}{_table(rows[:_ROWS], most, {})}{note}</details>"
+
+
+def _oddities(images: ImageSet) -> str:
+    parts = []
+    if aside := images.set_aside:
+        items = "".join(
+            f'<li>{escape(shown(one.path))} <span class="nbd-quiet">&ndash; {escape(one.reason)}</span></li>'
+            for one in aside[:_ROWS]
+        )
+        beyond = f"<li>and {len(aside) - _ROWS:,} more: see .set_aside</li>" if len(aside) > _ROWS else ""
+        summary = f"<summary>{count(len(aside), 'file')} set aside</summary>"
+        parts.append(f"<details>{summary}<ul>{items}{beyond}</ul></details>")
+    if images.skipped:
+        passed = ", ".join(f"{number:,} {escape(kind)}" for kind, number in images.skipped)
+        parts.append(f'<div class="nbd-quiet">Passed over: {passed}</div>')
+    return "".join(parts)
+
+
+def _examples(images: ImageSet) -> dict[str, list[str]]:
+    """Label -> ``<img>`` of its first training files, for the first classes."""
+    chosen: dict[str, list[ImageFile]] = {label: [] for label in images.labels[:_CLASSES_WITH_EXAMPLES]}
+    for file in images.train:
+        if len(chosen.get(file.label, range(_EXAMPLES))) < _EXAMPLES:
+            chosen[file.label].append(file)
+    return {label: [_thumb(file) for file in files] for label, files in chosen.items()}
+
+
+def _thumb(file: ImageFile) -> str:
+    side = 2 * _THUMB
+    try:
+        with Image.open(file.path) as opened:
+            opened.draft("RGB", (side, side))
+            picture = opened.convert("RGB")  # as the model sees it: EXIF not applied
+        picture.thumbnail((side * 2, side * 2))
+        data = io.BytesIO()
+        # Small pictures keep their pixels; photos are kept small, since outputs are saved in the notebook.
+        picture.save(data, "WEBP", quality=70)
+    except Exception:  # noqa: BLE001 - the file may be gone since; a look at the set never fails
+        return f'<span class="nbd-none" role="img" aria-label="{escape(Path(file.path).name)}: cannot be shown"></span>'
+    uri = base64.b64encode(data.getvalue()).decode()
+    return f'<img alt="" src="data:image/webp;base64,{uri}" title="{escape(shown(file.path.name))}">'

@@ -1,0 +1,157 @@
+"""What is installed, what is missing, what to type."""
+
+from __future__ import annotations
+
+import html
+import importlib
+import os
+import platform
+import shutil
+import sys
+from dataclasses import asdict, dataclass
+from importlib.metadata import PackageNotFoundError, version
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+from nbdeploy.errors import MissingExtra
+from nbdeploy.registry import Entry, targets
+
+_PACKAGES = (
+    "nbdeploy", "torch", "torchvision", "fastai", "timm", "onnx", "onnxruntime", "litert-torch", "ai-edge-litert",
+    "numpy", "Pillow", "ipython", "jupyterlab",
+)  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Readiness:
+    """Whether one target can be used here; `missing` names modules, `install` is the line to type (empty if ready)."""
+
+    ready: bool
+    missing: tuple[str, ...] = ()
+    install: str = ""
+    summary: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Doctor:
+    """What `doctor` found. `free_bytes` is the space left where the work is done; `gpu` is None when not looked for."""
+
+    targets: dict[str, Readiness]
+    python: str
+    versions: dict[str, str | None]
+    """Package -> version; None where it is not installed."""
+    cpus: int
+    free_bytes: int
+    gpu: str | None = None
+
+    @property
+    def ok(self) -> bool:
+        """Whether every target is ready."""
+        return all(target.ready for target in self.targets.values())
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain data: ``targets``, ``providers``, ``python``, ``versions``, ``cpus``, ``free_bytes``, ``gpu``."""
+        return {
+            "targets": {name: {**asdict(t), "missing": list(t.missing)} for name, t in self.targets.items()},
+            "providers": {},
+            "python": self.python,
+            "versions": self.versions,
+            "cpus": self.cpus,
+            "free_bytes": self.free_bytes,
+            "gpu": self.gpu,
+        }
+
+    def __str__(self) -> str:
+        width = max(map(len, [*self.targets, *self.versions]), default=0)
+        lines = ["Targets"]
+        lines += [f"  {_sign(t)}  {name:<{width}}  {_state(t)}" for name, t in self.targets.items()]
+        lines += ["Packages"]
+        lines += [f"     {name:<{width}}  {v or 'not installed'}" for name, v in self.versions.items()]
+        lines += ["Machine", *(f"     {name:<{width}}  {value}" for name, value in self._machine())]
+        return "\n".join(lines)
+
+    def _machine(self) -> list[tuple[str, str]]:
+        return [
+            ("Python", self.python),
+            ("CPUs", str(self.cpus)),
+            ("free disk", f"{self.free_bytes / 1e9:.1f} GB"),
+            ("GPU", "not looked for" if self.gpu is None else self.gpu),
+        ]
+
+    def _repr_html_(self) -> str:
+        left = "<td style='text-align:left'>"
+        rows = "".join(
+            f"<tr>{left}{_sign(t)}</td>{left}<b>{html.escape(name)}</b></td>{left}{html.escape(_state(t))}</td></tr>"
+            for name, t in self.targets.items()
+        )
+        facts = [*self._machine(), *((name, v or "not installed") for name, v in self.versions.items())]
+        more = "".join(f"<tr>{left}{html.escape(n)}</td>{left}{html.escape(v)}</td></tr>" for n, v in facts)
+        return f"<table>{rows}</table><details><summary>Machine and packages</summary><table>{more}</table></details>"
+
+
+def doctor(*, gpu: bool = False) -> Doctor:
+    """Look at what is installed, without importing anything heavy.
+
+    With `gpu`, torch is imported (seconds) to ask for a GPU; without it a GPU is named only where torch is already
+    imported.
+    """
+    return Doctor(
+        targets={name: _readiness(name, entry) for name, entry in targets.items()},
+        python=platform.python_version(),
+        versions={name: _version(name) for name in _PACKAGES},
+        cpus=_cpus(),
+        free_bytes=shutil.disk_usage(Path.cwd()).free,
+        gpu=_gpu() if gpu or "torch" in sys.modules else None,
+    )
+
+
+def _readiness(name: str, entry: Entry) -> Readiness:
+    package = entry.package if entry.package != "nbdeploy" else ""
+    try:
+        missing = tuple(module for module in targets.load(name).requires if not _found(module))
+    except MissingExtra as error:
+        missing = (error.module,)
+    except Exception as error:  # noqa: BLE001 - a third party's broken target must not take the doctor down
+        wrong = f"{type(error).__name__}: {error}"
+        return Readiness(ready=False, missing=(wrong,), install=f"pip install -U {package}", summary=entry.summary)
+    install = "" if not missing else f"pip install {package}" if package else MissingExtra("", "", entry.extra).install
+    return Readiness(ready=not missing, missing=missing, install=install, summary=entry.summary)
+
+
+def _found(module: str) -> bool:
+    try:
+        return find_spec(module) is not None
+    except (ModuleNotFoundError, ValueError):  # the parent is missing, or the module was put in place without a spec
+        return False
+
+
+def _version(package: str) -> str | None:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return None
+
+
+def _cpus() -> int:
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def _gpu() -> str:
+    try:
+        torch = importlib.import_module("torch")
+    except ImportError:
+        return "torch is not installed"
+    if torch.cuda.is_available():
+        return str(torch.cuda.get_device_name())
+    return "Apple MPS" if torch.backends.mps.is_available() else "none"
+
+
+def _sign(target: Readiness) -> str:
+    return "✓" if target.ready else "✗"
+
+
+def _state(target: Readiness) -> str:
+    if target.ready:
+        return f"ready: {target.summary}"
+    return f"missing {', '.join(target.missing)}. Type: {target.install}"

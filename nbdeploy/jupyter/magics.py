@@ -1,0 +1,176 @@
+"""%train, %deploy and %doctor: each parses its line, makes one call of the Python API and prints that call."""
+
+from __future__ import annotations
+
+import argparse
+import re
+import shlex
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from IPython.core.error import UsageError
+
+from nbdeploy import errors
+from nbdeploy.jupyter.complete import make_matcher
+from nbdeploy.jupyter.learners import Watch, is_learner
+from nbdeploy.options import VERBS, Code, add_options, given, images_call, python_call
+from nbdeploy.parsing import Parser
+
+_ATTRIBUTE = "_nbdeploy_magics"
+
+
+class Magics:
+    """The magics of one shell, with what they remember of it."""
+
+    def __init__(self, shell: Any) -> None:
+        self.shell = shell
+        self.watch = Watch(shell)
+        self.matcher = make_matcher(self.watch)
+        self.events: dict[str, Callable[..., None]] = {
+            "pre_run_cell": self.watch.before_cell,
+            "post_run_cell": self.watch.after_cell,
+        }
+
+    def train(self, line: str) -> Any:
+        """Train an image classifier; %train --help says more."""
+        parsed = _parse("train", line)
+        if parsed is None:
+            return None
+        parser, args = parsed
+        from nbdeploy.train.arch import find_arch  # noqa: PLC0415 - imports torch
+        from nbdeploy.train.images import train  # noqa: PLC0415
+
+        find_arch(args.arch)  # before a large folder is read
+        reading = given(parser, args, only={"valid", "seed"})
+        images, shown = self._images(args.data, reading)
+        keywords = given(parser, args, leave={"data", "valid"})
+        _say(python_call("nd.train", shown, **keywords))
+        return train(images, **keywords)
+
+    def deploy(self, line: str) -> Any:
+        """Export, shrink, verify and bundle a model; %deploy --help says more."""
+        parsed = _parse("deploy", line)
+        if parsed is None:
+            return None
+        parser, args = parsed
+        model, name = self._newest() if args.model is None else self._model(args.model)
+        from nbdeploy.flow import deploy  # noqa: PLC0415 - imports torch
+
+        keywords = given(parser, args, leave={"model", "images"})
+        shown = dict(keywords)
+        if args.images:
+            keywords["images"], shown["images"] = self._images(args.images, {})
+        _say(python_call("nd.deploy", name, **shown))
+        return deploy(model, **keywords)
+
+    def doctor(self, line: str) -> Any:
+        """Say what is installed, what is missing, and what to type."""
+        parsed = _parse("doctor", line)
+        if parsed is None:
+            return None
+        from nbdeploy.doctor import doctor  # noqa: PLC0415 - only this magic needs it
+
+        keywords = given(*parsed)
+        _say(python_call("nd.doctor", **keywords))
+        return doctor(**keywords)
+
+    def _newest(self) -> tuple[Any, Code]:
+        learners = self.watch.learners()
+        if not learners:
+            raise UsageError(
+                "There is no Learner in this notebook. Train one (%train DIR) or name a saved model's folder."
+            )
+        newest = learners[-1]
+        others = f"; for another: %deploy {learners[-2].name} ..." if len(learners) > 1 else ""
+        _say(f"using {newest}{others}")
+        return newest.learn, Code(newest.name)
+
+    def _model(self, text: str) -> tuple[Any, Code | str]:
+        found, value = self._variable(text)
+        if found and (is_learner(value) or _is(value, "nbdeploy.export.program", "Program")):
+            return value, Code(text)
+        if found and isinstance(value, str | Path):
+            return str(value), str(value)
+        if Path(text).expanduser().exists():
+            return text, text
+        if found:
+            what = type(value).__name__
+            raise UsageError(f"{text} is a {what}; %deploy takes a Learner, a Program or a saved model's folder.")
+        known = [learner.name for learner in self.watch.learners()]
+        note = "" if known else "This notebook has no Learner; train one with %train DIR."
+        raise UsageError(_one_line(errors.UnknownName("Learner, Program or folder", text, known, note=note)))
+
+    def _images(self, text: str, reading: dict[str, Any]) -> tuple[Any, Code]:
+        found, value = self._variable(text)
+        if found and _is(value, "nbdeploy.data.imageset", "ImageSet"):
+            if "valid" in reading:
+                raise UsageError(f"{text} has its files held out already; --valid is for a folder.")
+            return value, Code(text)
+        path = str(value) if found and isinstance(value, str | Path) else text
+        from nbdeploy.data.imageset import ImageSet  # noqa: PLC0415 - only where pictures are read
+
+        constructor, call = images_call(path, reading)
+        return getattr(ImageSet, constructor)(path, **reading), Code(call)
+
+    def _variable(self, text: str) -> tuple[bool, Any]:
+        space = self.shell.user_ns
+        if output := re.fullmatch(r"Out\[(\d+)\]", text):
+            return int(output[1]) in space["Out"], space["Out"].get(int(output[1]))
+        return text in space, space.get(text)
+
+
+def load(shell: Any) -> None:
+    """Register the magics, their completion, and the watch for Learners. Loading twice is loading once."""
+    unload(shell)
+    magics = Magics(shell)
+    for name in _names():
+        shell.register_magic_function(getattr(magics, name), "line", name)
+    for event, callback in magics.events.items():
+        shell.events.register(event, callback)
+    if shell.Completer is not None:
+        shell.Completer.custom_matchers.append(magics.matcher)
+    setattr(shell, _ATTRIBUTE, magics)
+
+
+def unload(shell: Any) -> None:
+    """Take away what `load` registered."""
+    magics = getattr(shell, _ATTRIBUTE, None)
+    if magics is None:
+        return
+    for name in _names():
+        shell.magics_manager.magics["line"].pop(name, None)
+    for event, callback in magics.events.items():
+        shell.events.unregister(event, callback)
+    if shell.Completer is not None and magics.matcher in shell.Completer.custom_matchers:
+        shell.Completer.custom_matchers.remove(magics.matcher)
+    delattr(shell, _ATTRIBUTE)
+
+
+def _names() -> list[str]:
+    return [name for name, verb in VERBS.items() if verb.in_notebook]
+
+
+def _parse(verb: str, line: str) -> tuple[Parser, argparse.Namespace] | None:
+    """The line's options, or None where --help was asked for and printed. Raises IPython's one-line UsageError."""
+    parser = add_options(Parser(prog=f"%{verb}"), verb, notebook=True)
+    try:
+        return parser, parser.parse_args(shlex.split(line))
+    except SystemExit:  # --help; a cell must not end the kernel
+        return None
+    except (errors.UsageError, ValueError) as error:  # ValueError: shlex, no closing quotation
+        raise UsageError(_one_line(error)) from None
+
+
+def _one_line(error: Exception) -> str:
+    return " ".join(str(error).split("\n"))
+
+
+def _is(value: Any, module: str, name: str) -> bool:
+    kind = getattr(sys.modules.get(module), name, None)
+    return kind is not None and isinstance(value, kind)
+
+
+def _say(text: str) -> None:
+    sys.stdout.write(text + "\n")

@@ -1,0 +1,217 @@
+"""The options of every verb, defined once: the terminal and the magics build their parsers from here.
+
+An option's destination is the name of the Python argument it stands for, and its default is that argument's default.
+So the values that differ from the defaults are the keywords of one call of the Python API (`given`), and the call can
+be printed for a person to copy (`python_call`).
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from nbdeploy.core.recipe import RECIPES, recipe_named
+from nbdeploy.parsing import Named, Parser, rate, share, whole
+from nbdeploy.registry import targets
+
+TERMINAL_ONLY = frozenset({"json", "traceback"})
+
+
+def _archs() -> list[str]:
+    from nbdeploy.train.images import arch_names  # noqa: PLC0415 - imports torch
+
+    return arch_names()
+
+
+def _datasets() -> list[str]:
+    from nbdeploy.data.cards import dataset_cards  # noqa: PLC0415 - reads the cards
+
+    return list(dataset_cards())
+
+
+def _dataset(name: str) -> str:
+    from nbdeploy.data.cards import card  # noqa: PLC0415 - reads the cards
+
+    return card(name).name
+
+
+TARGET = Named(targets.names, targets.canonical)
+RECIPE = Named(lambda: RECIPES, lambda name: recipe_named(name).name)
+ARCH = Named(_archs, str)  # train() itself refuses an unknown one; asking here would import torch for a typing error
+DATASET = Named(_datasets, _dataset)
+
+
+def _dataset_options(parser: Parser, *, notebook: bool) -> None:
+    del notebook
+    parser.add_argument("name", nargs="?", type=DATASET, metavar="NAME", help="which data set; --list shows them")
+    parser.add_argument("-o", "--out", metavar="DIR", help="the folder to make")
+    parser.add_argument("--overwrite", action="store_true", help="take the place of a folder that exists")
+    parser.add_argument("--list", action="store_true", help="list the data sets, and do nothing else")
+
+
+def _train_options(parser: Parser, *, notebook: bool) -> None:
+    where = "a folder of pictures, one sub-folder a class; or a .csv, .zip or .tar"
+    parser.add_argument("data", metavar="DIR", help=where + ("; or the name of an ImageSet" if notebook else ""))
+    if not notebook:  # a notebook keeps the Learner; a terminal has to keep a file
+        parser.add_argument("-o", "--out", metavar="MODEL", required=True, help="the folder to save the model in")
+        parser.add_argument("--overwrite", action="store_true", help="take the place of a model that exists")
+    parser.add_argument("--arch", type=ARCH, default="resnet18", help="any torchvision or timm name (resnet18)")
+    parser.add_argument("--epochs", type=whole(1), default=5, metavar="N", help="passes over the pictures (5)")
+    parser.add_argument("--size", type=whole(1), metavar="PIXELS", help="side of the square the model sees")
+    parser.add_argument("--lr", type=rate, metavar="RATE", help="highest learning rate; found out by default")
+    parser.add_argument("--batch-size", type=whole(1), default=64, metavar="N", help="pictures a step (64)")
+    parser.add_argument("--from-scratch", dest="pretrained", action="store_false", help="use no pretrained weights")
+    parser.add_argument(
+        "--no-flip", dest="flip", action="store_false", help="mirror no pictures: for digits, text, signs"
+    )
+    parser.add_argument("--valid", type=share, default=0.2, metavar="SHARE", help="share of files held out (0.2)")
+    _seed(parser)
+
+
+def _deploy_options(parser: Parser, *, notebook: bool) -> None:
+    if notebook:
+        what = "the name of a Learner or Program, or a saved folder; the newest Learner by default"
+        parser.add_argument("model", nargs="?", metavar="MODEL", help=what)
+    else:
+        parser.add_argument("model", metavar="MODEL", help="a folder that `nbdeploy train` or Program.save wrote")
+    names = ", ".join(targets)
+    parser.add_argument("--target", type=TARGET, required=True, help=f"what the bundle is for: {names}")
+    parser.add_argument("--recipe", type=RECIPE, default="fp32", help=f"how to shrink: {', '.join(RECIPES)} (fp32)")
+    parser.add_argument("-o", "--out", metavar="DIR", help="the bundle's folder")
+    parser.add_argument("--name", help="the model's name in the bundle")
+    parser.add_argument("--version", default="1.0.0", help="the model's version in the bundle (1.0.0)")
+    parser.add_argument(
+        "--data", dest="images", metavar="DIR", help="pictures to verify and calibrate with, where the model has none"
+    )
+    parser.add_argument(
+        "--samples", type=whole(0), default=16, metavar="N", help="held-out pictures put in the bundle (16); 0: none"
+    )
+    parser.add_argument("--overwrite", action="store_true", help="take the place of a bundle that exists")
+    parser.add_argument("--accept-failed", metavar="WHY", help="put it in place though a check failed; WHY is recorded")
+    parser.add_argument("--trust-pickle", action="store_true", help="load a .pkl, which can run any code in it")
+    parser.add_argument(
+        "--verify-files", type=whole(1), default=500, metavar="N", help="held-out files to compare on, at most (500)"
+    )
+    parser.add_argument(
+        "--calibration-files", type=whole(1), default=100, metavar="N", help="training files to calibrate on (100)"
+    )
+    parser.add_argument("--latency-runs", type=whole(0), default=200, metavar="N", help="timed runs (200); 0: none")
+    _seed(parser)
+
+
+def _verify_options(parser: Parser, *, notebook: bool) -> None:
+    del notebook
+    parser.add_argument("bundle", metavar="BUNDLE", help="a bundle's folder")
+    parser.add_argument("--model", metavar="MODEL", help="the saved model to compare with, file by file")
+    parser.add_argument("--data", dest="images", metavar="DIR", help="pictures to compare on")
+
+
+def _predict_options(parser: Parser, *, notebook: bool) -> None:
+    del notebook
+    parser.add_argument("bundle", metavar="BUNDLE", help="a bundle's folder")
+    parser.add_argument("files", metavar="FILE", nargs="+", help="pictures")
+
+
+def _doctor_options(parser: Parser, *, notebook: bool) -> None:
+    del notebook
+    parser.add_argument("--gpu", action="store_true", help="look for a GPU too, which imports torch (seconds)")
+
+
+def _demo_options(parser: Parser, *, notebook: bool) -> None:
+    del notebook
+    parser.add_argument("-o", "--out", default="build/digits-tflite", metavar="DIR", help="(build/digits-tflite)")
+
+
+def _seed(parser: Parser) -> None:
+    parser.add_argument("--seed", type=whole(0), default=42, metavar="N", help="the same seed, the same result (42)")
+
+
+@dataclass(frozen=True, slots=True)
+class Verb:
+    """One verb: what it does in a line, an example of its options, and what adds them to a parser."""
+
+    summary: str
+    example: str
+    add: Callable[..., None]
+    in_notebook: str = ""
+    """The example of the magic; empty where the verb is no magic."""
+
+
+VERBS: dict[str, Verb] = {
+    "dataset": Verb("make a data set's folder of pictures", "digits -o build/digits", _dataset_options),
+    "train": Verb(
+        "train an image classifier on a folder of pictures",
+        "build/digits -o build/model --arch resnet18 --epochs 5",
+        _train_options,
+        in_notebook="build/digits --arch resnet18 --epochs 5",
+    ),
+    "deploy": Verb(
+        "export, shrink, verify and bundle a model",
+        "build/model --target tflite --recipe static_int8 -o build/app",
+        _deploy_options,
+        in_notebook="--target tflite --recipe static_int8 --out build/app",
+    ),
+    "verify": Verb("check a bundle again", "build/app --model build/model", _verify_options),
+    "predict": Verb("ask a bundle what is in pictures", "build/app photo.jpg", _predict_options),
+    "doctor": Verb("what is installed, what is missing, what to type", "", _doctor_options, in_notebook="--gpu"),
+    "demo": Verb("the main job on an embedded data set, in minutes", "", _demo_options),
+}
+
+
+def add_options(parser: Parser, verb: str, *, notebook: bool = False) -> Parser:
+    """Give `parser` the options and the help of `verb`."""
+    about = VERBS[verb]
+    parser.description = f"{about.summary[:1].upper()}{about.summary[1:]}."
+    example = f"%{verb} {about.in_notebook}" if notebook else f"nbdeploy {verb} {about.example}"
+    parser.epilog = f"example:\n  {example.strip()}"
+    about.add(parser, notebook=notebook)
+    if not notebook:
+        parser.add_argument("--json", action="store_true", help="print one JSON document, all else on standard error")
+        parser.add_argument("--traceback", action="store_true", help="show the whole traceback of an error")
+    return parser
+
+
+def given(
+    parser: Parser, args: argparse.Namespace, *, leave: Collection[str] = (), only: Collection[str] | None = None
+) -> dict[str, Any]:
+    """The values that differ from the defaults, as keywords of the Python call, without `leave`, or `only` those."""
+    names = {action.dest for action in parser.actions()} - TERMINAL_ONLY - set(leave)
+    return {
+        name: value
+        for name, value in vars(args).items()
+        if name in names and (only is None or name in only) and value != parser.get_default(name)
+    }
+
+
+@dataclass(frozen=True, slots=True)
+class Code:
+    """Python text that is shown as it stands: a variable's name, a call inside a call."""
+
+    text: str
+
+
+def python_call(function: str, *values: Any, **keywords: Any) -> str:
+    """The line of Python that does the same: ``nd.deploy(learn, target="tflite")``."""
+    shown = [*map(_shown, values), *(f"{name}={_shown(value)}" for name, value in keywords.items())]
+    return f"{function}({', '.join(shown)})"
+
+
+def _shown(value: Any) -> str:
+    if isinstance(value, Code):
+        return value.text
+    return json.dumps(value, ensure_ascii=False) if isinstance(value, str) else repr(value)
+
+
+_READERS = {".csv": "from_csv", **dict.fromkeys((".zip", ".tar", ".tar.gz", ".tgz"), "from_zip")}
+
+
+def images_call(path: str, settings: Mapping[str, Any]) -> tuple[str, str]:
+    """The name of the ImageSet constructor that reads `path`, and the line of Python that calls it."""
+    name = "from_folder"
+    if not Path(path).is_dir():
+        name = next((made for end, made in _READERS.items() if path.lower().endswith(end)), name)
+    return name, python_call(f"nd.ImageSet.{name}", path, **settings)

@@ -1,0 +1,79 @@
+"""What a target is: it lowers an exported program to one file, shrinks that by a recipe, and names its host runtime."""
+
+from __future__ import annotations
+
+import importlib.util
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, ClassVar
+
+from nbdeploy.core.recipe import Recipe
+from nbdeploy.errors import MissingExtra, UsageError
+
+if TYPE_CHECKING:
+    import numpy as np
+    from torch.export import ExportedProgram
+
+    from nbdeploy.core.signature import Signature
+
+Run = Callable[["np.ndarray"], "np.ndarray"]
+RUNTIMES = Path(__file__).resolve().parents[1] / "templates" / "python" / "runtimes"
+
+
+class Target(ABC):
+    """A runtime format. Subclasses are found by name in `nbdeploy.registry.targets`."""
+
+    name: ClassVar[str]
+    summary: ClassVar[str]
+    suffix: ClassVar[str]
+    """Of the model file, with the dot."""
+    recipes: ClassVar[tuple[str, ...]]
+    """Names of the recipes it honours; the others are refused with this list."""
+    requires: ClassVar[tuple[str, ...]]
+    """Modules that must be importable to lower and to run."""
+    tools: ClassVar[tuple[str, ...]]
+    """Distributions whose versions the manifest records."""
+    runtime: ClassVar[Path]
+    """A Python file with ``load(path, threads) -> run``, copied into bundles as app/python/runtime.py."""
+    runtime_requirements: ClassVar[tuple[str, ...]]
+    """Distributions that `runtime` needs beside numpy and Pillow."""
+    platforms: ClassVar[tuple[str, ...]] = ()
+    """Lines of the bundle's README on how to use the model file on each platform; ``{model}`` is the file's name."""
+
+    @abstractmethod
+    def lower(self, exported: ExportedProgram, signature: Signature, out: Path) -> None:
+        """Write the full-precision model to `out`. Input uint8 NHWC, output float32, as the signature says."""
+
+    def shrink(
+        self, base: Path, out: Path, recipe: Recipe, calibration: np.ndarray | None, signature: Signature
+    ) -> None:
+        """Write the file `base` (what `lower` wrote) to `out` as `recipe` says; input and output keep their types.
+
+        `calibration` is uint8 ``[n, H, W, C]`` from training files where the recipe is calibrated, else None.
+        """
+        raise UsageError(f"The target {self.name} cannot do {recipe.name}.", hint=f"It can: {', '.join(self.recipes)}.")
+
+    def check(self, recipe: Recipe) -> None:
+        """Raise UsageError for a recipe it does not honour, MissingExtra for a package that is not installed."""
+        if recipe.name not in self.recipes:
+            raise UsageError(
+                f'The target "{self.name}" does not do the recipe "{recipe.name}".',
+                hint=f"It does: {', '.join(self.recipes)}.",
+            )
+        for module in self.requires:
+            if importlib.util.find_spec(module) is None:
+                raise MissingExtra(f'The target "{self.name}"', module, "")
+
+    def load(self, path: str, threads: int) -> Run:
+        """Load a model file: gives a function from uint8 ``[1, H, W, C]`` to float32 ``[classes]``."""
+        spec = importlib.util.spec_from_file_location(f"nbdeploy_runtime_{self.name}", self.runtime)
+        if spec is None or spec.loader is None:
+            raise MissingExtra(f'The target "{self.name}"', str(self.runtime), "")
+        module = importlib.util.module_from_spec(spec)
+        try:
+            spec.loader.exec_module(module)
+        except ModuleNotFoundError as error:
+            raise MissingExtra(f'The target "{self.name}"', error.name or "its runtime", "") from error
+        run: Run = module.load(path, threads)
+        return run

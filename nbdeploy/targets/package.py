@@ -1,0 +1,242 @@
+"""Put a bundle's folder together: model, labels, samples with expected answers, host code, README, manifest."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from nbdeploy.core.artifact import Artifact
+from nbdeploy.core.bundle import FORMAT, MANIFEST
+from nbdeploy.core.files import sha256_of, write_json
+from nbdeploy.core.report import Report
+from nbdeploy.export.program import tool_versions
+from nbdeploy.templates.python import predict as host
+from nbdeploy.templates.python.predict import preprocess
+
+if TYPE_CHECKING:
+    from nbdeploy.export.program import Program
+    from nbdeploy.targets.base import Target
+
+HOST_CODE = Path(host.__file__)
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """A picture in the bundle: its file name under samples/, the true label, and the original's probabilities."""
+
+    file: str
+    truth: str | None
+    expected: np.ndarray
+    index: int | None = None
+    """Among the held-out files; None for a made-up picture."""
+
+
+def lay_out(
+    work: Path, program: Program, target: Target, artifact: Artifact, *, name: str, version: str
+) -> dict[str, Any]:
+    """Write model, labels and host code into `work`, and a first manifest; gives the manifest."""
+    model = f"model{target.suffix}"
+    shutil.copyfile(artifact.path, work / model)
+    (work / "labels.txt").write_text("\n".join(program.signature.labels) + "\n", encoding="utf-8")
+    app = work / "app" / "python"
+    app.mkdir(parents=True)
+    shutil.copyfile(HOST_CODE, app / "predict.py")
+    shutil.copyfile(target.runtime, app / "runtime.py")
+    versions = tool_versions("numpy", "pillow", *target.runtime_requirements)
+    lines = [f"{package}  # made with {number}\n" for package, number in versions.items()]
+    (app / "requirements.txt").write_text("".join(lines), encoding="utf-8")
+    manifest = {
+        "format": FORMAT,
+        "name": name,
+        "version": version,
+        "created": datetime.now(UTC).isoformat(timespec="seconds"),
+        "target": target.name,
+        "recipe": artifact.recipe.to_dict(),
+        "model": model,
+        "signature": program.signature.to_dict(),
+        "files": _files(work, first=model),
+        "samples": [],
+        "tools": dict(artifact.tools),
+        "dataset": {
+            "fingerprint": program.reference.fingerprint,
+            "held_out": len(program.reference.held_out),
+            "calibration": len(program.reference.calibration) if artifact.recipe.calibrated else 0,
+        },
+    }
+    write_json(work / MANIFEST, manifest)
+    return manifest
+
+
+def add_samples(work: Path, program: Program, *, most: int, available: Sequence[int]) -> list[Sample]:
+    """Copy `most` held-out files (spread over the labels) into samples/; made-up pictures where `most` is 0.
+
+    `available` are the indices of the held-out files that are on disk.
+    """
+    folder = work / "samples"
+    folder.mkdir()
+    reference = program.reference
+    samples = []
+    for number, index in enumerate(_spread(program, available, most), 1):
+        source = Path(reference.held_out[index].path)
+        file = f"{number:02d}{source.suffix.lower() if source.suffix.isascii() else '.jpg'}"
+        shutil.copyfile(source, folder / file)
+        samples.append(Sample(file, reference.held_out[index].label, reference.probabilities[index], index))
+    return samples or _made_up(folder, program)
+
+
+def _spread(program: Program, available: Sequence[int], most: int) -> list[int]:
+    by_label: dict[str | None, list[int]] = {}
+    for index in available:
+        by_label.setdefault(program.reference.held_out[index].label, []).append(index)
+    chosen: list[int] = []
+    while len(chosen) < most and any(by_label.values()):
+        chosen += [left.pop(0) for left in by_label.values() if left]
+    return chosen[:most]
+
+
+def _made_up(folder: Path, program: Program, *, count: int = 4, seed: int = 0) -> list[Sample]:
+    """Smooth colour patches as PNG, answered by the exported program: a self-test with nobody's pictures."""
+    from PIL import Image  # noqa: PLC0415
+
+    signature, run = program.signature, program.runner()
+    random = np.random.default_rng(seed)
+    samples = []
+    for number in range(1, count + 1):
+        patch = random.integers(0, 256, (4, 4, 3), dtype=np.uint8)
+        file = f"made-up-{number}.png"
+        size = (signature.width, signature.height)
+        Image.fromarray(patch).resize(size, Image.Resampling.BICUBIC).save(folder / file)
+        pixels = preprocess(folder / file, signature.to_dict()["host"], channels=signature.channels)
+        samples.append(Sample(file, None, run(pixels)))
+    return samples
+
+
+def write_expected(work: Path, program: Program, samples: Sequence[Sample], deployed: np.ndarray, same: float) -> None:
+    """samples/expected.json: what the original answers, and what this bundle answered when it was made."""
+    labels = program.signature.labels
+
+    def table(values: np.ndarray) -> dict[str, float]:
+        return {label: float(value) for label, value in zip(labels, values, strict=True)}
+
+    write_json(
+        work / "samples" / "expected.json",
+        {
+            "about": "probabilities: the original model's; deployed: this bundle's when it was made; "
+            "a run of this bundle elsewhere may differ from deployed by tolerance",
+            "tolerance": same,
+            "samples": [
+                {
+                    "file": sample.file,
+                    "sha256": sha256_of(work / "samples" / sample.file),
+                    "true_label": sample.truth,
+                    "label": labels[int(sample.expected.argmax())],
+                    "probabilities": table(sample.expected),
+                    "deployed": table(answer),
+                }
+                for sample, answer in zip(samples, deployed, strict=True)
+            ],
+        },
+    )
+
+
+def finish(
+    work: Path,
+    manifest: Mapping[str, Any],
+    report: Report,
+    page: str,
+    target: Target,
+    *,
+    accepted_failure: Mapping[str, Any] | None,
+) -> None:
+    """Write report, page, README and, last, the whole manifest."""
+    write_json(work / "report.json", report.to_dict())
+    (work / "report.html").write_text(page, encoding="utf-8")
+    samples = sorted(path.name for path in (work / "samples").iterdir() if path.name != "expected.json")
+    whole: dict[str, Any] = {
+        **manifest,
+        "samples": [f"samples/{name}" for name in samples],
+        "report": {key: report.to_dict()[key] for key in ("checks", "metrics")},
+    }
+    if accepted_failure:
+        whole["accepted_failure"] = dict(accepted_failure)
+    (work / "README.md").write_text(readme(whole, report, target), encoding="utf-8")
+    whole["files"] = _files(work, first=whole["model"])
+    write_json(work / MANIFEST, whole)
+
+
+def _files(work: Path, *, first: str) -> list[dict[str, Any]]:
+    paths = sorted(path.relative_to(work).as_posix() for path in work.rglob("*") if path.is_file())
+    paths = [first, *(path for path in paths if path not in {first, MANIFEST})]
+    return [{"path": p, "sha256": sha256_of(work / p), "bytes": (work / p).stat().st_size} for p in paths]
+
+
+def readme(manifest: Mapping[str, Any], report: Report, target: Target) -> str:
+    """The bundle's README: what it is, how it was checked, how to use it here, a few lines a platform."""
+    signature, metrics = manifest["signature"], report.metrics
+    size = signature["input"]
+    sample = manifest["samples"][0]
+    private = [name for name in manifest["samples"] if not name.startswith("samples/made-up")]
+    accepted = manifest.get("accepted_failure")
+    failure = (
+        [f"**Put in place although checks failed** ({', '.join(accepted['checks'])}). Reason given: {accepted['why']}", ""]
+        if accepted
+        else []
+    )
+    agreement = metrics.get("top1_agreement")
+    steps = "; ".join(f"{s['op']} to {s['width']} x {s['height']} ({s['resample']})" for s in signature["host"]["steps"])
+    lines = [
+        f"# {manifest['name']} {manifest['version']} ({target.summary})",
+        "",
+        *failure,
+        f"An image classifier with {len(signature['labels'])} labels, recipe {manifest['recipe']['name']}. "
+        + (
+            f"On {metrics.get('files')} held-out pictures it gave the original model's answer on {agreement:.2%}."
+            if agreement is not None
+            else "It was not compared with the original model."
+        )
+        + " Details: report.html.",
+        "",
+        "## Use it here",
+        "",
+        "    pip install -r app/python/requirements.txt",
+        f"    python app/python/predict.py {sample}",
+        "    python app/python/predict.py --json photo.jpg other.jpg",
+        "",
+        "## What goes in and out",
+        "",
+        f"- in: `{size['name']}`, uint8 [1, {size['height']}, {size['width']}, {size['channels']}], {size['colour']}, 0..255. "
+        f"How a picture gets there: {steps}; EXIF turn: {'yes' if signature['host']['exif'] else 'no'}.",
+        f"- inside the model, so do not repeat it: {'; '.join(signature['graph'])}.",
+        f"- out: `{signature['output']['name']}`, float32 probabilities in the order of labels.txt.",
+        "",
+        "## Platforms",
+        "",
+        *(f"- {line.format(model=manifest['model'])}" for line in target.platforms),
+        "- Anywhere: read sizes, steps and labels from manifest.json, never from constants of your own.",
+        "",
+        "## Samples",
+        "",
+        f"samples/ holds {len(private)} of your own held-out pictures: leave them out with `--samples 0` before you give "
+        "this folder to others."
+        if private
+        else "samples/ holds made-up pictures only; none of yours.",
+        "samples/expected.json has the original model's probabilities for each, for a self-test on any platform.",
+        "",
+    ]
+    return "\n".join(lines)
+
+
+def load_expected(folder: Path) -> tuple[list[Path], np.ndarray, float]:
+    """Sample files, what the bundle answered when it was made (float32 ``[n, classes]``), and the tolerance."""
+    raw = json.loads((folder / "samples" / "expected.json").read_text(encoding="utf-8"))
+    rows = raw["samples"]
+    files = [folder / "samples" / Path(row["file"]).name for row in rows]
+    values = np.array([list(row["deployed"].values()) for row in rows], dtype=np.float32)
+    return files, values, float(raw["tolerance"])

@@ -1,0 +1,200 @@
+"""Classify pictures with the model of this bundle. Needs numpy, Pillow and the runtime named in requirements.txt.
+
+    python app/python/predict.py photo.jpg                 a line a picture
+    python app/python/predict.py --json photo.jpg ...      a JSON list
+    python app/python/predict.py --json --files-from LIST  paths read from LIST, one a line
+
+Everything about the model (labels, size, how a picture is resized) is read from manifest.json; nothing is written here
+twice. `Classifier` is the same from Python: ``Classifier(bundle_folder).predict("photo.jpg")``.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib.util
+import io
+import json
+import sys
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from PIL import Image, ImageOps
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+# A picture above this is refused before it is decoded: 400 million pixels fit in a file of 400 kB.
+MAX_PIXELS = 178_956_970
+_NUMPY_PADS = {"zeros": "constant", "border": "edge", "reflection": "reflect"}
+
+
+def decode(source: str | Path | bytes, *, channels: int, exif: bool) -> Image.Image:
+    """A file's path or bytes to an RGB (3 channels) or gray (1) picture. Raises OSError or ValueError when it is none."""
+    image: Image.Image = Image.open(io.BytesIO(source) if isinstance(source, bytes) else source)
+    if image.width * image.height > MAX_PIXELS:
+        raise ValueError(f"the picture has {image.width} x {image.height} pixels, more than {MAX_PIXELS:,}")
+    if exif:
+        image = ImageOps.exif_transpose(image)
+    return image.convert("RGB" if channels == 3 else "L")  # noqa: PLR2004 - red, green, blue
+
+
+def preprocess(source: str | Path | bytes, host: dict[str, Any], *, channels: int) -> np.ndarray:
+    """A file to the uint8 array [1, height, width, channels] that the model takes. `host` is the manifest's own."""
+    image = decode(source, channels=channels, exif=host["exif"])
+    for step in host["steps"]:
+        image = _STEPS[step["op"]](image, step)
+    return np.asarray(image, dtype=np.uint8).reshape(1, image.height, image.width, channels)
+
+
+def _crop_resize(image: Image.Image, step: dict[str, Any]) -> Image.Image:
+    wide, high = image.width / step["width"], image.height / step["height"]
+    return _fit(image, step, min(wide, high))
+
+
+def _pad_resize(image: Image.Image, step: dict[str, Any]) -> Image.Image:
+    wide, high = image.width / step["width"], image.height / step["height"]
+    return _fit(image, step, max(wide, high))
+
+
+def _fit(image: Image.Image, step: dict[str, Any], scale: float) -> Image.Image:
+    # The region keeps the wanted shape; int() cuts towards zero, also for the negative corner of a padded region.
+    width, height = int(scale * step["width"]), int(scale * step["height"])
+    left, top = int(0.5 * (image.width - width)), int(0.5 * (image.height - height))
+    return _resize(_region(image, left, top, width, height, step["pad"]), step)
+
+
+def _squish_resize(image: Image.Image, step: dict[str, Any]) -> Image.Image:
+    return _resize(image, step)
+
+
+def _center_crop(image: Image.Image, step: dict[str, Any]) -> Image.Image:
+    width, height = step["width"], step["height"]
+    return _region(image, (image.width - width) // 2, (image.height - height) // 2, width, height, step["pad"])
+
+
+def _exact_size(image: Image.Image, step: dict[str, Any]) -> Image.Image:
+    if image.size != (step["width"], step["height"]):
+        raise ValueError(
+            f"the picture is {image.width} x {image.height}; this model was trained without a resize and takes only "
+            f"{step['width']} x {step['height']}"
+        )
+    return image
+
+
+def _resize(image: Image.Image, step: dict[str, Any]) -> Image.Image:
+    return image.resize((step["width"], step["height"]), Image.Resampling[step["resample"].upper()])
+
+
+def _region(image: Image.Image, left: int, top: int, width: int, height: int, pad: str) -> Image.Image:
+    """The rectangle of that corner and size; what lies outside the picture is padded."""
+    right, bottom = left + width - image.width, top + height - image.height
+    image = image.crop((max(left, 0), max(top, 0), min(left + width, image.width), min(top + height, image.height)))
+    sides = [(max(-top, 0), max(bottom, 0)), (max(-left, 0), max(right, 0))]
+    if any(map(any, sides)):
+        pixels = np.asarray(image)
+        image = Image.fromarray(np.pad(pixels, sides + [(0, 0)] * (pixels.ndim - 2), mode=_NUMPY_PADS[pad]))  # type: ignore[call-overload]
+    return image
+
+
+_STEPS: dict[str, Callable[[Image.Image, dict[str, Any]], Image.Image]] = {
+    "crop_resize": _crop_resize,
+    "squish_resize": _squish_resize,
+    "pad_resize": _pad_resize,
+    "center_crop": _center_crop,
+    "exact_size": _exact_size,
+}
+
+
+class Classifier:
+    """The model of one bundle, loaded once.
+
+    `threads` is the number of CPU threads of the runtime, 0 for all. `run` may replace the bundle's own runtime.py: it
+    takes (model path, threads) and gives a function from uint8 [1, H, W, C] to float32 [classes].
+    """
+
+    def __init__(
+        self,
+        bundle: str | Path,
+        *,
+        threads: int = 0,
+        load: Callable[[str, int], Callable[[np.ndarray], np.ndarray]] | None = None,
+    ) -> None:
+        self.bundle = Path(bundle)
+        manifest = json.loads((self.bundle / "manifest.json").read_text(encoding="utf-8"))
+        signature = manifest["signature"]
+        self.labels: list[str] = signature["labels"]
+        self._host, self._channels = signature["host"], signature["input"]["channels"]
+        self._run = (load or _bundled_runtime())(str(self.bundle / manifest["model"]), threads)
+
+    def pixels(self, source: str | Path | bytes) -> np.ndarray:
+        """A picture as the model takes it: uint8 [1, height, width, channels]."""
+        return preprocess(source, self._host, channels=self._channels)
+
+    def probabilities(self, pixels: np.ndarray) -> np.ndarray:
+        """float32 [classes] for one array of `pixels`."""
+        return np.asarray(self._run(pixels), dtype=np.float32).reshape(-1)
+
+    def predict(self, source: str | Path | bytes) -> dict[str, Any]:
+        """{"label", "probabilities": {label: p}, "inference_ms"} of one picture (a path, or the bytes of a file)."""
+        pixels = self.pixels(source)
+        start = time.perf_counter()
+        values = self.probabilities(pixels)
+        took = (time.perf_counter() - start) * 1000
+        return {
+            "label": self.labels[int(values.argmax())],
+            "probabilities": {label: float(value) for label, value in zip(self.labels, values, strict=True)},
+            "inference_ms": round(took, 3),
+        }
+
+
+def _bundled_runtime() -> Callable[[str, int], Callable[[np.ndarray], np.ndarray]]:
+    """`load` of the runtime.py beside this file."""
+    spec = importlib.util.spec_from_file_location("bundle_runtime", Path(__file__).with_name("runtime.py"))
+    if spec is None or spec.loader is None:
+        raise FileNotFoundError(Path(__file__).with_name("runtime.py"))
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module.load  # type: ignore[no-any-return]
+
+
+def predict_all(classifier: Classifier, files: Iterable[str]) -> list[dict[str, Any]]:
+    """One entry a file; a file that is no picture gets an "error" in place of an answer and stops nothing."""
+    rows = []
+    for file in files:
+        try:
+            rows.append({"file": file, **classifier.predict(file)})
+        except (OSError, ValueError, SyntaxError) as error:  # what Pillow raises for a file that is no picture
+            rows.append({"file": file, "error": f"{type(error).__name__}: {error}"})
+    return rows
+
+
+def main(argv: list[str] | None = None) -> int:
+    """The command line. Returns 1 when a file could not be read as a picture."""
+    sys.dont_write_bytecode = True  # a bundle stays as it was made
+    parser = argparse.ArgumentParser(description="Classify pictures with this bundle's model.")
+    parser.add_argument("files", nargs="*", metavar="FILE")
+    parser.add_argument("--files-from", metavar="LIST", help="a text file of paths, one a line")
+    parser.add_argument("--json", action="store_true", help="print a JSON list")
+    parser.add_argument("--threads", type=int, default=0, help="CPU threads, 0 for all (default)")
+    parser.add_argument("--bundle", default=str(Path(__file__).resolve().parents[2]), help="the bundle's folder")
+    options = parser.parse_args(argv)
+    files = list(options.files)
+    if options.files_from:
+        files += Path(options.files_from).read_text(encoding="utf-8").splitlines()
+    if not files:
+        parser.error("name at least one picture")
+    rows = predict_all(Classifier(options.bundle, threads=options.threads), files)
+    if options.json:
+        json.dump(rows, sys.stdout, ensure_ascii=True)
+        sys.stdout.write("\n")
+    else:
+        for row in rows:
+            best = row.get("error") or f"{row['label']}  {row['probabilities'][row['label']]:.1%}"
+            sys.stdout.write(f"{row['file']}: {best}\n")
+    return int(any("error" in row for row in rows))
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -1,0 +1,124 @@
+"""What each verb of the terminal does: one call of the Python API, and what to say about it."""
+
+from __future__ import annotations
+
+import argparse
+import shlex
+from collections.abc import Collection
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from nbdeploy.errors import UsageError
+from nbdeploy.options import add_options, given, images_call
+from nbdeploy.parsing import Parser
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """A verb's result: `data` for ``--json``, `text` for people, and whether every check passed."""
+
+    data: Any
+    text: str
+    ok: bool = True
+
+
+def _keywords(args: argparse.Namespace, *, leave: Collection[str] = (), only: Collection[str] | None = None) -> Any:
+    return given(add_options(Parser(), args.verb), args, leave=leave, only=only)
+
+
+def read_images(path: str, **settings: Any) -> Any:
+    """The ImageSet at `path`: a folder, a .csv or a .zip."""
+    from nbdeploy.data.imageset import ImageSet  # noqa: PLC0415 - called lazily
+
+    return getattr(ImageSet, images_call(path, {})[0])(path, **settings)
+
+
+def dataset(args: argparse.Namespace) -> Done:
+    """Make a data set's folder, or list the data sets."""
+    from nbdeploy.data.datasets import dataset as make  # noqa: PLC0415 - called lazily
+    from nbdeploy.data.datasets import dataset_cards  # noqa: PLC0415
+
+    if args.list:
+        cards = dataset_cards()
+        return Done({name: str(card) for name, card in cards.items()}, "\n".join(map(str, cards.values())))
+    if args.name is None:
+        raise UsageError("Which data set?", hint="Type: nbdeploy dataset --list")
+    out = make(args.name, **_keywords(args, leave={"name", "list"}))
+    data = {"name": args.name, "path": str(out)}
+    return Done(data, f"{out}\nNext: nbdeploy train {shlex.quote(str(out))} -o build/model")
+
+
+def train(args: argparse.Namespace) -> Done:
+    """Train, export, save."""
+    from nbdeploy.core.files import check_place  # noqa: PLC0415 - called lazily
+    from nbdeploy.export.learner import export  # noqa: PLC0415
+    from nbdeploy.train.arch import find_arch  # noqa: PLC0415
+    from nbdeploy.train.images import train as fit  # noqa: PLC0415
+
+    check_place(Path(args.out), overwrite=args.overwrite)  # what cannot be is said before minutes of work
+    find_arch(args.arch)
+    images = read_images(args.data, **_keywords(args, only={"valid", "seed"}))
+    learn = fit(images, **_keywords(args, leave={"data", "out", "overwrite", "valid"}))
+    program = export(learn, name=Path(args.out).name)
+    program.save(args.out, overwrite=args.overwrite)
+    loss, accuracy = learn.recorder.values[-1][1:3]  # of the last epoch, on the held-out files
+    quoted = shlex.quote(args.out)
+    text = (
+        f"{args.out}: {args.arch}, {accuracy:.1%} of held-out files right\n"
+        f"Next: nbdeploy deploy {quoted} --target tflite -o {quoted}-tflite"
+    )
+    return Done({"path": args.out, "arch": args.arch, "accuracy": float(accuracy), "loss": float(loss)}, text)
+
+
+def deploy(args: argparse.Namespace) -> Done:
+    """Export, shrink, verify, bundle."""
+    from nbdeploy.flow import deploy as run  # noqa: PLC0415 - called lazily
+
+    keywords = _keywords(args, leave={"model", "images"})
+    images = {"images": read_images(args.images)} if args.images else {}
+    bundle = run(args.model, **keywords, **images)
+    data = {
+        "path": str(bundle.path),
+        "name": bundle.name,
+        "version": bundle.version,
+        "target": bundle.target,
+        "recipe": bundle.recipe,
+        **bundle.report.to_dict(),
+    }
+    return Done(data, str(bundle))
+
+
+def verify(args: argparse.Namespace) -> Done:
+    """Check a bundle again."""
+    from nbdeploy.flow import verify as run  # noqa: PLC0415 - called lazily
+
+    images = read_images(args.images) if args.images else None
+    report = run(args.bundle, args.model, images=images)
+    return Done(report.to_dict(), str(report), ok=report.ok)
+
+
+def predict(args: argparse.Namespace) -> Done:
+    """Ask a bundle about files."""
+    from nbdeploy.core.bundle import Bundle  # noqa: PLC0415 - called lazily
+
+    answer = Bundle.load(args.bundle).predict(*args.files)
+    answers = answer if isinstance(answer, list) else [answer]
+    return Done([answer.to_dict() for answer in answers], "\n".join(map(str, answers)))
+
+
+def doctor(args: argparse.Namespace) -> Done:
+    """Say what is installed."""
+    from nbdeploy.doctor import doctor as look  # noqa: PLC0415 - called lazily
+
+    found = look(gpu=args.gpu)
+    return Done(found.to_dict(), str(found))
+
+
+def demo(args: argparse.Namespace) -> Done:
+    """Run the quickstart notebook."""
+    from nbdeploy.demo import run_demo  # noqa: PLC0415 - called lazily
+
+    bundle = run_demo(args.out)
+    data = {"path": str(bundle.path), **bundle.report.to_dict()}
+    return Done(data, str(bundle))

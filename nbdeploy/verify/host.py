@@ -1,0 +1,67 @@
+"""Run a bundle's own host code in a fresh process, as a user of the bundle would."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from nbdeploy.core.bundle import Bundle
+from nbdeploy.errors import BundleError
+
+
+def ask(bundle: Bundle, files: Sequence[str | Path], *, threads: int = 0) -> np.ndarray:
+    """float32 ``[files, classes]`` from ``app/python/predict.py``; a row of NaN where it had no answer.
+
+    Raises BundleError when the host code does not run or its labels are not the manifest's.
+    """
+    rows = _rows(bundle, [str(Path(file).absolute()) for file in files], threads)
+    answers = np.full((len(files), len(bundle.labels)), np.nan, dtype=np.float32)
+    for index, row in enumerate(rows):
+        if "error" not in row:
+            if tuple(row["probabilities"]) != bundle.labels:
+                raise BundleError(
+                    f"The host code of {bundle.path} gives other labels than its manifest.", hint="Make it again."
+                )
+            answers[index] = list(row["probabilities"].values())
+    return answers
+
+
+def _rows(bundle: Bundle, files: list[str], threads: int) -> list[dict[str, Any]]:
+    if any("\n" in file or "\r" in file for file in files):
+        raise BundleError("A held-out file has a line break in its name.", hint="Rename the file.")
+    with tempfile.TemporaryDirectory() as folder:
+        listing = Path(folder) / "files.txt"
+        listing.write_text("\n".join(files), encoding="utf-8")
+        command = [
+            sys.executable,
+            "-s",  # no packages from the user's home, and (by the environment) nothing from PYTHONPATH
+            str(bundle.path / "app" / "python" / "predict.py"),
+            "--json",
+            f"--files-from={listing}",
+            f"--threads={threads}",
+        ]
+        environment = {k: v for k, v in os.environ.items() if not k.startswith("PYTHON")}
+        done = subprocess.run(  # noqa: S603 - the host code that nbdeploy itself wrote
+            command,
+            capture_output=True,
+            env={**environment, "ORT_DISABLE_TELEMETRY": "1", "PYTHONUTF8": "1", "PYTHONDONTWRITEBYTECODE": "1"},
+            cwd=folder,
+            check=False,
+        )
+    try:
+        rows: list[dict[str, Any]] = json.loads(done.stdout)
+    except ValueError as error:
+        last = done.stderr.decode("utf-8", "replace").strip().splitlines()[-1:] or [f"status {done.returncode}"]
+        raise BundleError(
+            f"The bundle's own host code failed: {last[0][:300]}",
+            hint=f"Try it: python {bundle.path}/app/python/predict.py FILE",
+        ) from error
+    return rows
