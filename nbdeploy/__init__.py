@@ -18,17 +18,17 @@ from typing import TYPE_CHECKING, Any
 from nbdeploy import errors
 
 if TYPE_CHECKING:
+    from nbdeploy.checkup import doctor
     from nbdeploy.core.bundle import Bundle, Prediction
     from nbdeploy.core.recipe import RECIPES, Recipe
     from nbdeploy.core.report import Check, Report
     from nbdeploy.core.signature import Signature
     from nbdeploy.data.datasets import dataset
     from nbdeploy.data.imageset import ImageSet
-    from nbdeploy.doctor import doctor
-    from nbdeploy.export.learner import export
-    from nbdeploy.export.program import Program
+    from nbdeploy.exporting.learner import export
+    from nbdeploy.exporting.program import Program
     from nbdeploy.flow import deploy, verify
-    from nbdeploy.train.images import train
+    from nbdeploy.training.images import train
 
 __all__ = [
     "RECIPES",
@@ -58,15 +58,15 @@ _HOME = {
     "Check": "nbdeploy.core.report",
     "ImageSet": "nbdeploy.data.imageset",
     "Prediction": "nbdeploy.core.bundle",
-    "Program": "nbdeploy.export.program",
+    "Program": "nbdeploy.exporting.program",
     "Recipe": "nbdeploy.core.recipe",
     "Report": "nbdeploy.core.report",
     "Signature": "nbdeploy.core.signature",
     "dataset": "nbdeploy.data.datasets",
     "deploy": "nbdeploy.flow",
-    "doctor": "nbdeploy.doctor",
-    "export": "nbdeploy.export.learner",
-    "train": "nbdeploy.train.images",
+    "doctor": "nbdeploy.checkup",
+    "export": "nbdeploy.exporting.learner",
+    "train": "nbdeploy.training.images",
     "verify": "nbdeploy.flow",
 }
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import subprocess
 import sys
 import tempfile
 import time
@@ -71,7 +72,7 @@ def _run(book: NotebookNode, name: str, own: Path) -> None:
     runner = _Runner(book, km=kernel, timeout=None, resources=where, shutdown_kernel="immediate")
     say(f"Running {name}: {runner.total} cells")
     try:
-        runner.execute(env=_environment(own))
+        runner.execute(env=_environment(own), stderr=subprocess.DEVNULL)  # native code's chatter comes as messages too
     except CellExecutionError as error:
         raise NbdeployError(f"Cell {runner.done + 1} of {name} failed.", hint=_short(error)) from error
     except DeadKernelError as error:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from nbdeploy import registry
-from nbdeploy.core.bundle import Bundle
+from nbdeploy.core.bundle import MANIFEST, Bundle
 from nbdeploy.core.files import check_place, new_folder, put_in_place
 from nbdeploy.core.progress import step, track
 from nbdeploy.core.recipe import Recipe, recipe_named
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     import numpy as np
 
     from nbdeploy.data.imageset import ImageSet
-    from nbdeploy.export.program import Program
+    from nbdeploy.exporting.program import Program
     from nbdeploy.targets.base import Target
 
 _THUMBNAILS = 60
@@ -68,7 +68,7 @@ def deploy(
     if accept_failed is not None and not accept_failed.strip():
         raise UsageError("accept_failed needs a reason.", hint='Type: --accept-failed "why it is good enough"')
     if out is not None:
-        check_place(Path(out).absolute(), overwrite=overwrite)
+        check_place(Path(out).absolute(), overwrite=overwrite, mark=MANIFEST)
     program = as_program(
         model,
         images=images,
@@ -80,7 +80,10 @@ def deploy(
     )
     name = name or program.name
     place = Path(out) if out is not None else Path("build") / f"{name}-{lowering.name}"
-    with new_folder(place, overwrite=overwrite) as work, tempfile.TemporaryDirectory(prefix="nbdeploy-") as job:
+    with (
+        new_folder(place, overwrite=overwrite, mark=MANIFEST) as work,
+        tempfile.TemporaryDirectory(prefix="nbdeploy-") as job,
+    ):
         report = _build(
             work,
             Path(job),
@@ -95,6 +98,7 @@ def deploy(
         )
         if report.failed and accept_failed is None:
             kept = place.absolute().with_name(f"{place.name}.failed")
+            check_place(kept, overwrite=True, mark=MANIFEST)
             put_in_place(work, kept, overwrite=True)
             raise _failure(report, kept)
     return Bundle.load(place)
@@ -105,8 +109,8 @@ def verify(bundle: Bundle | str | Path, model: Any = None, *, images: ImageSet |
 
     Gives a Report; does not raise for a failed check. Raises BundleError when there is no bundle.
     """
-    from nbdeploy.verify.parity import NOT_COMPARED, parity  # noqa: PLC0415 - numpy
-    from nbdeploy.verify.standing import standing_checks  # noqa: PLC0415
+    from nbdeploy.verification.parity import NOT_COMPARED, parity  # noqa: PLC0415 - numpy
+    from nbdeploy.verification.standing import standing_checks  # noqa: PLC0415
 
     opened = bundle if isinstance(bundle, Bundle) else Bundle.open(bundle)
     checks = standing_checks(opened)
@@ -138,17 +142,15 @@ def as_program(
     trust_pickle: bool = False,
 ) -> Program:
     """The Program of whatever `deploy` takes as its model. A fastai pickle can run code: only with `trust_pickle`."""
-    from nbdeploy.export.program import Program  # noqa: PLC0415 - torch
+    from nbdeploy.exporting.pickled import unpickled  # noqa: PLC0415 - torch
+    from nbdeploy.exporting.program import Program  # noqa: PLC0415
 
     if isinstance(model, str | Path):
         path = Path(model)
-        if path.is_dir() or not path.exists():
-            model = Program.load(path)
-        else:
-            model = _unpickled(path, trust=trust_pickle)
+        model = unpickled(path, trust=trust_pickle) if path.is_file() else Program.load(path)
     if isinstance(model, Program):
         return _found_again(model, images) if images is not None else model
-    from nbdeploy.export.learner import export  # noqa: PLC0415 - fastai
+    from nbdeploy.exporting.learner import export  # noqa: PLC0415 - fastai
 
     return export(
         model,
@@ -158,25 +160,6 @@ def as_program(
         calibration_files=calibration_files,
         seed=seed,
     )
-
-
-def _unpickled(path: Path, *, trust: bool) -> Any:
-    if not trust:
-        raise UsageError(
-            f"{path} is a file, and a fastai export is a pickle: loading it can run any code that its maker put there.",
-            hint="If you made it yourself, pass --trust-pickle (trust_pickle=True); else ask for a program.save() folder.",
-        )
-    from fastai.learner import load_learner  # noqa: PLC0415
-
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # fastai warns of what --trust-pickle just decided
-        try:
-            return load_learner(path, cpu=True)
-        except Exception as error:  # a pickle can fail in any way
-            raise ExportError(
-                f"{path} cannot be loaded ({type(error).__name__}: {error}).",
-                hint="Functions that the Learner used (get_y and the like) must be importable or defined first.",
-            ) from error
 
 
 def _found_again(program: Program, images: ImageSet) -> Program:
@@ -211,9 +194,9 @@ def _build(
     """Fill `work` with the whole bundle and give its report. `job` holds what is needed only on the way."""
     from nbdeploy.targets import package  # noqa: PLC0415 - numpy and Pillow
     from nbdeploy.targets.convert import convert  # noqa: PLC0415
-    from nbdeploy.verify.html import render_report, thumbnail  # noqa: PLC0415
-    from nbdeploy.verify.parity import blame, parity  # noqa: PLC0415
-    from nbdeploy.verify.standing import standing_checks  # noqa: PLC0415
+    from nbdeploy.verification.html import render_report, thumbnail  # noqa: PLC0415
+    from nbdeploy.verification.parity import blame, parity  # noqa: PLC0415
+    from nbdeploy.verification.standing import standing_checks  # noqa: PLC0415
 
     available = _available(program)
     calibration = _calibration(program) if recipe.calibrated else None
@@ -243,7 +226,7 @@ def _build(
     if report.failed:
         base = artifact.base or artifact.path
         report = dataclasses.replace(
-            report, diagnosis=blame(bundle, program, target, found, available, base)
+            report, diagnosis=blame(bundle, program, target, found=found, available=available, base=base)
         )
     accepted = (
         {"why": accept_failed, "checks": [check.name for check in report.failed]}
@@ -316,7 +299,7 @@ def _measured(bundle: Bundle, job: Path, program: Program, available: list[int],
         return {}
     import numpy as np  # noqa: PLC0415
 
-    from nbdeploy.verify.measure import measure  # noqa: PLC0415
+    from nbdeploy.verification.measure import measure  # noqa: PLC0415
 
     pixels = job / "pixels.npy"
     np.save(pixels, bundle.classifier.pixels(program.reference.held_out[available[0]].path), allow_pickle=False)

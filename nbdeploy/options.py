@@ -22,7 +22,7 @@ TERMINAL_ONLY = frozenset({"json", "traceback"})
 
 
 def _archs() -> list[str]:
-    from nbdeploy.train.images import arch_names  # noqa: PLC0415 - imports torch
+    from nbdeploy.training.images import arch_names  # noqa: PLC0415 - imports torch
 
     return arch_names()
 

@@ -30,8 +30,9 @@ class Parser(argparse.ArgumentParser):
         """The example line of the help."""
         return (self.epilog or self.prog).rpartition("\n")[2].strip()
 
-    def parse_known_args(self, args: Sequence[str] | None = None, namespace: Any = None) -> tuple[Any, list[str]]:
+    def parse_known_args(self, args: Iterable[str] | None = None, namespace: Any = None) -> tuple[Any, list[str]]:
         """Parse, refusing an unknown option before argparse complains of anything else."""
+        args = None if args is None else list(args)
         if args is not None and not self._has_verbs():
             self._refuse_unknown(args)
         found, extra = super().parse_known_args(args, namespace)

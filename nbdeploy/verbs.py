@@ -52,17 +52,19 @@ def dataset(args: argparse.Namespace) -> Done:
 def train(args: argparse.Namespace) -> Done:
     """Train, export, save."""
     from nbdeploy.core.files import check_place  # noqa: PLC0415 - called lazily
-    from nbdeploy.export.learner import export  # noqa: PLC0415
-    from nbdeploy.train.arch import find_arch  # noqa: PLC0415
-    from nbdeploy.train.images import train as fit  # noqa: PLC0415
+    from nbdeploy.exporting.learner import export  # noqa: PLC0415
+    from nbdeploy.training.arch import find_arch  # noqa: PLC0415
+    from nbdeploy.training.images import train as fit  # noqa: PLC0415
 
-    check_place(Path(args.out), overwrite=args.overwrite)  # what cannot be is said before minutes of work
+    check_place(
+        Path(args.out), overwrite=args.overwrite, mark="program.json"
+    )  # what cannot be is said before minutes of work
     find_arch(args.arch)
     images = read_images(args.data, **_keywords(args, only={"valid", "seed"}))
     learn = fit(images, **_keywords(args, leave={"data", "out", "overwrite", "valid"}))
+    loss, accuracy = learn.recorder.values[-1][1:3]  # of the last epoch, on the held-out files
     program = export(learn, name=Path(args.out).name)
     program.save(args.out, overwrite=args.overwrite)
-    loss, accuracy = learn.recorder.values[-1][1:3]  # of the last epoch, on the held-out files
     quoted = shlex.quote(args.out)
     text = (
         f"{args.out}: {args.arch}, {accuracy:.1%} of held-out files right\n"
@@ -109,7 +111,7 @@ def predict(args: argparse.Namespace) -> Done:
 
 def doctor(args: argparse.Namespace) -> Done:
     """Say what is installed."""
-    from nbdeploy.doctor import doctor as look  # noqa: PLC0415 - called lazily
+    from nbdeploy.checkup import doctor as look  # noqa: PLC0415 - called lazily
 
     found = look(gpu=args.gpu)
     return Done(found.to_dict(), str(found))

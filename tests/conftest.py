@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import random
 import sys
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -23,3 +25,45 @@ def _fresh_seeds() -> None:
         sys.modules["numpy"].random.seed(0)
     if "torch" in sys.modules:
         sys.modules["torch"].manual_seed(0)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    # Logs and caches of the tests stay out of the user's home, also in the processes that tests start.
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("NBDEPLOY_CACHE", str(tmp_path_factory.mktemp("cache")))
+        yield
+
+
+@pytest.fixture(scope="session")
+def pictures(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder of tiny pictures in three class folders; not to be changed by a test."""
+    from tests.models import write_pictures
+
+    return write_pictures(tmp_path_factory.mktemp("data") / "pictures")
+
+
+@pytest.fixture(scope="session")
+def conv_learner(pictures: Path) -> Any:
+    """A trained Learner on the tiny pictures."""
+    from tests.models import learner, loaders
+
+    return learner(loaders(pictures), epochs=6)
+
+
+@pytest.fixture(scope="session")
+def patch_learner(pictures: Path) -> Any:
+    """A trained Learner that the third-party target can lower."""
+    from tests.models import learner, loaders, patch_model
+
+    dls = loaders(pictures)
+    return learner(dls, patch_model(dls.c), epochs=8, lr=0.1)
+
+
+@pytest.fixture
+def numpy_target(root: Path, monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
+    """A third-party package with a target, installed as far as this process and its children can tell."""
+    place = str(root / "tests" / "thirdparty")
+    monkeypatch.syspath_prepend(place)
+    monkeypatch.setenv("PYTHONPATH", place)
+    return monkeypatch

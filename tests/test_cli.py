@@ -179,10 +179,9 @@ def test_training_does_not_start_where_the_model_could_not_be_saved(
 
 
 def test_the_defaults_of_the_options_are_those_of_the_python_calls() -> None:
-    from nbdeploy.flow import deploy
-
     from nbdeploy.data.imageset import ImageSet
-    from nbdeploy.train.images import train
+    from nbdeploy.flow import deploy
+    from nbdeploy.training.images import train
 
     for name, line, functions in (
         ("train", ["x", "-o", "y"], (ImageSet.from_folder, train)),
@@ -254,3 +253,37 @@ def test_the_script_that_completes_can_be_had(capsys: pytest.CaptureFixture[str]
     for shell in ("bash", "zsh", "fish"):
         assert main(["completion", shell]) == 0
         assert "nbdeploy" in capsys.readouterr().out
+
+
+@pytest.mark.slow
+def test_the_verbs_lead_from_pictures_to_answers(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    def run(line: str, status: int = 0) -> Any:
+        assert main([*line.split(), "--json"]) == status
+        return json.loads(capfd.readouterr().out)
+
+    monkeypatch.chdir(tmp_path)
+    digits = Path(run("dataset digits -o digits")["path"])
+    for label in ("0", "1"):
+        Path("few", label).mkdir(parents=True)
+        for picture in sorted((digits / label).glob("*.png"))[:10]:
+            picture.rename(Path("few", label, picture.name))
+    trained = run("train few -o model --arch squeezenet1_1 --epochs 1 --size 64 --from-scratch --no-flip")
+    assert 0 <= trained["accuracy"] <= 1
+    deployed = run("deploy model --target onnx -o bundle --samples 2 --latency-runs 0 --name few")
+    assert (deployed["name"], deployed["target"], deployed["recipe"]) == ("few", "onnx", "fp32")
+    assert {check["status"] for check in deployed["checks"]} == {"passed"}
+    assert run("deploy model --target onnx -o bundle", 1)["error"]["code"] == "OutputError"
+
+    files = sorted(map(str, Path("few").glob("*/*.png")))[:3]
+    answers = run(f"predict bundle {' '.join(files)}")
+    assert [answer["file"] for answer in answers] == files
+    assert all(sum(answer["probabilities"].values()) == pytest.approx(1, abs=1e-4) for answer in answers)
+    assert len(run(f"predict bundle {files[0]}")) == 1
+    assert run("predict bundle no.png", 1)["error"]["code"] == "DataError"
+
+    assert run("verify bundle --model model")["metrics"]["top1_agreement"] == 1
+    Path("bundle/labels.txt").write_text("1\n0\n", encoding="utf-8")
+    failed = {check["name"] for check in run("verify bundle", 1)["checks"] if check["status"] == "failed"}
+    assert "file_hashes" in failed

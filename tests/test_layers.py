@@ -13,18 +13,18 @@ import pytest
 LAYERS = (
     {"errors", "registry", "templates"},
     {"core"},
-    {"data", "train", "export", "compress", "targets", "verify", "serve", "providers", "release"},
+    {"data", "training", "exporting", "compress", "targets", "verification", "serve", "providers", "release"},
     {"flow"},
     {""},  # nbdeploy itself: the public names
-    {"options", "demo", "doctor"},
+    {"options", "parsing", "demo", "checkup"},
     {"jupyter", "cli", "verbs", "__main__"},
 )
 RANK = {name: rank for rank, layer in enumerate(LAYERS) for name in layer}
 
 STRANGERS = {
-    "targets": {"verify", "train", "data"},
-    "serve": {"targets", "train", "export", "compress", "verify"},
-    "providers": {"targets", "train", "export", "compress", "verify"},
+    "targets": {"verification", "training", "data"},
+    "serve": {"targets", "training", "exporting", "compress", "verification"},
+    "providers": {"targets", "training", "exporting", "compress", "verification"},
 }
 """Packages of one layer that must not know one another."""
 
@@ -33,10 +33,10 @@ ONLY_IN = {
     "traitlets": {"jupyter"},
     "anywidget": {"jupyter"},
     "ipywidgets": {"jupyter"},
-    "fastai": {"train", "export", "data.datasets"},
-    "torch": {"train", "export", "compress", "targets", "verify", "flow", "demo", "doctor"},
-    "torchvision": {"train", "export", "compress"},
-    "timm": {"train", "export"},
+    "fastai": {"training", "exporting", "data.datasets"},
+    "torch": {"training", "exporting", "compress", "targets", "verification", "flow", "demo", "checkup"},
+    "torchvision": {"training", "exporting", "compress"},
+    "timm": {"training", "exporting"},
 }
 """Third-party packages, and the only parts of nbdeploy that may import them, lazily or not."""
 
@@ -54,7 +54,7 @@ LAZILY = {
 }
 """Heavy packages, which are imported inside the function that needs them ..."""
 
-EAGER = {"train", "export", "compress"}
+EAGER = {"training", "exporting", "compress"}
 """... but for these parts, which are loaded only to work with a model."""
 
 HOST_CODE = {"numpy", "PIL", "onnxruntime", "ai_edge_litert"}
@@ -181,7 +181,7 @@ FOR_TYPES = "from typing import TYPE_CHECKING\nif TYPE_CHECKING:\n    import "
 @pytest.mark.parametrize(
     ("file", "code", "says"),
     [
-        ("core/files.py", "def f():\n    from nbdeploy.verify import html", "imports go down only"),
+        ("core/files.py", "def f():\n    from nbdeploy.verification import html", "imports go down only"),
         ("verify/html.py", "from nbdeploy import flow", "imports go down only"),
         ("verify/html.py", "from nbdeploy import deploy", "imports go down only"),
         ("data/scan.py", "from ..flow import deploy", "imports go down only"),
@@ -212,7 +212,7 @@ def test_a_wrong_import_is_found(tmp_path: Path, file: str, code: str, says: str
     ("file", "code"),
     [
         ("verify/html.py", "from nbdeploy.core.files import Staging\nfrom ..errors import NbdeployError"),
-        ("flow.py", "from nbdeploy import verify"),
+        ("flow.py", "from nbdeploy import verification"),
         ("jupyter/magics.py", "import IPython\nimport nbdeploy\nfrom nbdeploy import deploy"),
         ("targets/onnx.py", "def f():\n    import torch"),
         ("train/images.py", "from fastai.vision.all import vision_learner"),
@@ -233,8 +233,8 @@ def test_a_circle_over_a_third_package_is_found(tmp_path: Path) -> None:
     _tree(
         tmp_path,
         {
-            "data/scan.py": "import nbdeploy.train.images",
-            "train/images.py": "from nbdeploy import export",
+            "data/scan.py": "import nbdeploy.training.images",
+            "training/images.py": "from nbdeploy import exporting",
             "export/graph.py": "def f():\n    from nbdeploy.data import scan",
         },
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -23,6 +24,7 @@ FORMAT = 1
 MANIFEST = "manifest.json"
 _MAX_MANIFEST_BYTES = 64 << 20
 _LABELS_SHOWN = 5
+_HOST = "app/python/predict.py"
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,7 +126,7 @@ class Bundle:
     @property
     def model(self) -> Path:
         """The model file."""
-        return self.path / self.manifest["model"]
+        return self.path / str(self.manifest["model"])
 
     @cached_property
     def signature(self) -> Signature:
@@ -169,7 +171,9 @@ class Bundle:
         try:
             row = self.classifier.predict(source)
         except (OSError, ValueError, SyntaxError) as error:  # what Pillow raises for a file that is no picture
-            raise DataError(f"{name} cannot be read as a picture ({error}).", hint="Give a JPEG or PNG file.") from error
+            raise DataError(
+                f"{name} cannot be read as a picture ({error}).", hint="Give a JPEG or PNG file."
+            ) from error
         return Prediction(name, row["label"], row["probabilities"], row["inference_ms"])
 
     @cached_property
@@ -188,11 +192,12 @@ class Bundle:
 
     def usage(self) -> list[str]:
         """Three lines: where it is, how to use it without nbdeploy, how with it."""
-        samples = self.manifest.get("samples") or ["photo.jpg"]
+        sample = (self.manifest.get("samples") or ["photo.jpg"])[0]
+        host, picture, here = (shlex.quote(str(p)) for p in (self.path / _HOST, self.path / sample, self.path))
         return [
-            f"The bundle is in {self.path}",
-            f"Without nbdeploy: python {self.path}/app/python/predict.py {self.path / samples[0]}",
-            f"With it: nbdeploy predict {self.path} {self.path / samples[0]}    (report: {self.path / 'report.html'})",
+            f"The bundle is in {self.path} (open report.html there)",
+            f"Use it without nbdeploy: python {host} {picture}",
+            f"Use it with nbdeploy:    nbdeploy predict {here} {picture}",
         ]
 
     def _headline(self) -> str:
@@ -247,13 +252,13 @@ def _check_manifest(path: Path, manifest: Any) -> None:
         [file["sha256"] for file in files]
         recipe, signature = manifest["recipe"]["name"], manifest["signature"]
     except (KeyError, TypeError) as error:
-        raise BundleError(f"{path / MANIFEST} is not a manifest ({error!r}).", hint="Make the bundle again.") from error
+        raise BundleError(f"{path / MANIFEST} is no manifest ({error!r}).", hint="Make the bundle again.") from error
     if number != FORMAT:
         raise BundleError(f"{path} has format {number}; this nbdeploy reads {FORMAT}.", hint="Update nbdeploy.")
     outside = [n for n in names if PurePosixPath(n).is_absolute() or ".." in PurePosixPath(n).parts or "\\" in n]
     if outside or str(manifest["model"]) not in names:
         raise BundleError(
-            f"{path / MANIFEST} names files outside the bundle or no model ({', '.join(outside) or manifest['model']}).",
+            f"{path / MANIFEST} names files outside, or no model: {', '.join(outside) or manifest['model']}.",
             hint="Make the bundle again; do not load one from a stranger.",
         )
     if not all(isinstance(text, str) for text in (*texts, recipe)):

@@ -45,15 +45,16 @@ def cache_dir() -> Path:
 
 
 @contextmanager
-def new_folder(out: Path, *, overwrite: bool = False) -> Iterator[Path]:
+def new_folder(out: Path, *, overwrite: bool = False, mark: str | None = None) -> Iterator[Path]:
     """A folder to build in, put at `out` in one step when the block ends well and removed when it does not.
 
     An existing `out` is an OutputError unless `overwrite`; then it stays in place, whole, until the new one takes its
-    place. What killed processes left beside `out` is cleared first. OSErrors of the block (read-only, full disk)
-    become OutputErrors that say what to do.
+    place. A folder that holds something, but not the file `mark`, is somebody's own and is never replaced. What killed
+    processes left beside `out` is cleared first. OSErrors of the block (read-only, full disk) become OutputErrors that
+    say what to do.
     """
     out = Path(os.path.abspath(out))  # not resolve(): a link given as `out` is replaced, not followed
-    check_place(out, overwrite=overwrite)
+    check_place(out, overwrite=overwrite, mark=mark)
     work = out.with_name(f".{out.name}.building-{os.getpid()}")
     try:
         out.parent.mkdir(parents=True, exist_ok=True)
@@ -68,12 +69,16 @@ def new_folder(out: Path, *, overwrite: bool = False) -> Iterator[Path]:
         shutil.rmtree(work, ignore_errors=True)
 
 
-def check_place(out: Path, *, overwrite: bool) -> None:
-    """Raise OutputError when `out` cannot be made: it exists, is a file, or its place cannot be written to."""
+def check_place(out: Path, *, overwrite: bool, mark: str | None = None) -> None:
+    """Raise OutputError when `out` cannot be made: it exists, is not ours, or its place cannot be written to."""
     if (out.exists() or out.is_symlink()) and not overwrite:
         raise OutputError(f"{out} exists already.", hint="Choose another folder, or pass overwrite=True (--overwrite).")
     if out.exists() and not out.is_dir():
         raise OutputError(f"{out} is a file, not a folder.", hint="Choose another output folder.")
+    if mark and out.exists() and any(out.iterdir()) and not (out / mark).is_file():
+        raise OutputError(
+            f"{out} holds other files (no {mark}), so it is not replaced.", hint="Choose another output folder."
+        )
     place = next(parent for parent in out.parents if parent.exists())
     if not os.access(place, os.W_OK):
         raise OutputError(f"{place} cannot be written to.", hint="Choose an output folder of your own with -o / out=.")

@@ -86,7 +86,8 @@ def as_data_file(path: str | Path, label: str | None = None) -> DataFile:
 
 def present(files: Sequence[DataFile]) -> tuple[list[int], list[int]]:
     """Indices of the files that are on disk with the same content, and of those that are not."""
-    here, gone = [], []
+    here: list[int] = []
+    gone: list[int] = []
     for index, file in enumerate(files):
         path = Path(file.path)
         (here if path.is_file() and sha256_of(path) == file.sha256 else gone).append(index)

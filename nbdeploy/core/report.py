@@ -132,7 +132,9 @@ class Report:
             f"<td style='text-align:left'>{html.escape(c.why)}</td></tr>"
             for c in self.ordered()
         )
-        head = "<tr><th>check</th><th></th><th>value</th><th>limit</th><th style='text-align:left'>what it means</th></tr>"
+        head = (
+            "<tr><th>check</th><th></th><th>value</th><th>limit</th><th style='text-align:left'>what it means</th></tr>"
+        )
         return f"<table><thead>{head}</thead><tbody>{body}</tbody></table>"
 
 

@@ -39,8 +39,8 @@ class Magics:
         if parsed is None:
             return None
         parser, args = parsed
-        from nbdeploy.train.arch import find_arch  # noqa: PLC0415 - imports torch
-        from nbdeploy.train.images import train  # noqa: PLC0415
+        from nbdeploy.training.arch import find_arch  # noqa: PLC0415 - imports torch
+        from nbdeploy.training.images import train  # noqa: PLC0415
 
         find_arch(args.arch)  # before a large folder is read
         reading = given(parser, args, only={"valid", "seed"})
@@ -70,7 +70,7 @@ class Magics:
         parsed = _parse("doctor", line)
         if parsed is None:
             return None
-        from nbdeploy.doctor import doctor  # noqa: PLC0415 - only this magic needs it
+        from nbdeploy.checkup import doctor  # noqa: PLC0415 - only this magic needs it
 
         keywords = given(*parsed)
         _say(python_call("nd.doctor", **keywords))
@@ -89,7 +89,7 @@ class Magics:
 
     def _model(self, text: str) -> tuple[Any, Code | str]:
         found, value = self._variable(text)
-        if found and (is_learner(value) or _is(value, "nbdeploy.export.program", "Program")):
+        if found and (is_learner(value) or _is(value, "nbdeploy.exporting.program", "Program")):
             return value, Code(text)
         if found and isinstance(value, str | Path):
             return str(value), str(value)

@@ -24,7 +24,7 @@ from nbdeploy.registry import targets
 if TYPE_CHECKING:
     import numpy as np
 
-    from nbdeploy.export.program import Program
+    from nbdeploy.exporting.program import Program
     from nbdeploy.targets.base import Target
 
 _BASE, _MODEL = "base", "model"
@@ -40,9 +40,11 @@ def convert(
     import numpy as np  # noqa: PLC0415
     import torch  # noqa: PLC0415
 
-    from nbdeploy.export.program import tool_versions  # noqa: PLC0415
+    from nbdeploy.exporting.program import tool_versions  # noqa: PLC0415
 
-    if recipe.calibrated and (calibration is None or not len(calibration)):
+    if not recipe.calibrated:
+        calibration = None
+    elif calibration is None or not len(calibration):
         raise UsageError(
             f"The recipe {recipe.name} needs training pictures to calibrate on, and there are none.",
             hint="Pass images=nd.ImageSet.from_folder('...') (--data FOLDER), or choose dynamic_int8.",
@@ -50,7 +52,7 @@ def convert(
     job.mkdir(parents=True, exist_ok=True)
     torch.export.save(program.exported, job / "program.pt2")
     write_json(job / "signature.json", program.signature.to_dict())
-    if recipe.calibrated:
+    if calibration is not None:
         np.save(job / "calibration.npy", calibration, allow_pickle=False)
     write_json(job / "job.json", {"target": target.name, "recipe": recipe.name, "calibrated": recipe.calibrated})
     log = cache_dir() / "logs" / f"{program.name}-{target.name}-{recipe.name}-{os.getpid()}.log"
@@ -107,7 +109,7 @@ def main(job: Path) -> None:
     threading.Thread(target=_end_with_parent, daemon=True).start()
     import numpy as np  # noqa: PLC0415
 
-    from nbdeploy.export.program import load_exported  # noqa: PLC0415
+    from nbdeploy.exporting.program import load_exported  # noqa: PLC0415
 
     wanted = json.loads((job / "job.json").read_text(encoding="utf-8"))
     target: Target = targets.load(wanted["target"])()

@@ -18,7 +18,19 @@ if TYPE_CHECKING:
 
 _OPSET = 20
 # What int8 arithmetic is used for; preparing the pixels and softmax stay in float.
-_QUANTIZED = ("Conv", "Gemm", "MatMul", "Add", "Mul", "Relu", "Clip", "MaxPool", "AveragePool", "GlobalAveragePool", "Concat")
+_QUANTIZED = (
+    "Conv",
+    "Gemm",
+    "MatMul",
+    "Add",
+    "Mul",
+    "Relu",
+    "Clip",
+    "MaxPool",
+    "AveragePool",
+    "GlobalAveragePool",
+    "Concat",
+)
 
 
 class OnnxTarget(Target):
@@ -93,7 +105,7 @@ class OnnxTarget(Target):
 
 def _before_the_network(model: Any) -> list[str]:
     """Names of the nodes that prepare the pixels: all before the first convolution."""
-    names = []
+    names: list[str] = []
     for node in model.graph.node:
         if node.op_type == "Conv":
             return names

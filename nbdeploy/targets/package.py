@@ -16,15 +16,16 @@ from nbdeploy.core.artifact import Artifact
 from nbdeploy.core.bundle import FORMAT, MANIFEST
 from nbdeploy.core.files import sha256_of, write_json
 from nbdeploy.core.report import Report
-from nbdeploy.export.program import tool_versions
+from nbdeploy.exporting.program import tool_versions
 from nbdeploy.templates.python import predict as host
 from nbdeploy.templates.python.predict import preprocess
 
 if TYPE_CHECKING:
-    from nbdeploy.export.program import Program
+    from nbdeploy.exporting.program import Program
     from nbdeploy.targets.base import Target
 
 HOST_CODE = Path(host.__file__)
+_TEMPLATES = HOST_CODE.parents[1]
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,7 +167,7 @@ def finish(
     }
     if accepted_failure:
         whole["accepted_failure"] = dict(accepted_failure)
-    (work / "README.md").write_text(readme(whole, report, target), encoding="utf-8")
+    (work / "README.md").write_text(_readme(whole, report, target), encoding="utf-8")
     whole["files"] = _files(work, first=whole["model"])
     write_json(work / MANIFEST, whole)
 
@@ -177,60 +178,20 @@ def _files(work: Path, *, first: str) -> list[dict[str, Any]]:
     return [{"path": p, "sha256": sha256_of(work / p), "bytes": (work / p).stat().st_size} for p in paths]
 
 
-def readme(manifest: Mapping[str, Any], report: Report, target: Target) -> str:
+def _readme(manifest: Mapping[str, Any], report: Report, target: Target) -> str:
     """The bundle's README: what it is, how it was checked, how to use it here, a few lines a platform."""
-    signature, metrics = manifest["signature"], report.metrics
-    size = signature["input"]
-    sample = manifest["samples"][0]
-    private = [name for name in manifest["samples"] if not name.startswith("samples/made-up")]
-    accepted = manifest.get("accepted_failure")
-    failure = (
-        [f"**Put in place although checks failed** ({', '.join(accepted['checks'])}). Reason given: {accepted['why']}", ""]
-        if accepted
-        else []
+    from jinja2 import Environment, FileSystemLoader, StrictUndefined  # noqa: PLC0415
+
+    environment = Environment(  # noqa: S701 - Markdown, not HTML, so nothing is escaped
+        loader=FileSystemLoader(_TEMPLATES), undefined=StrictUndefined, keep_trailing_newline=True
     )
-    agreement = metrics.get("top1_agreement")
-    steps = "; ".join(f"{s['op']} to {s['width']} x {s['height']} ({s['resample']})" for s in signature["host"]["steps"])
-    lines = [
-        f"# {manifest['name']} {manifest['version']} ({target.summary})",
-        "",
-        *failure,
-        f"An image classifier with {len(signature['labels'])} labels, recipe {manifest['recipe']['name']}. "
-        + (
-            f"On {metrics.get('files')} held-out pictures it gave the original model's answer on {agreement:.2%}."
-            if agreement is not None
-            else "It was not compared with the original model."
-        )
-        + " Details: report.html.",
-        "",
-        "## Use it here",
-        "",
-        "    pip install -r app/python/requirements.txt",
-        f"    python app/python/predict.py {sample}",
-        "    python app/python/predict.py --json photo.jpg other.jpg",
-        "",
-        "## What goes in and out",
-        "",
-        f"- in: `{size['name']}`, uint8 [1, {size['height']}, {size['width']}, {size['channels']}], {size['colour']}, 0..255. "
-        f"How a picture gets there: {steps}; EXIF turn: {'yes' if signature['host']['exif'] else 'no'}.",
-        f"- inside the model, so do not repeat it: {'; '.join(signature['graph'])}.",
-        f"- out: `{signature['output']['name']}`, float32 probabilities in the order of labels.txt.",
-        "",
-        "## Platforms",
-        "",
-        *(f"- {line.format(model=manifest['model'])}" for line in target.platforms),
-        "- Anywhere: read sizes, steps and labels from manifest.json, never from constants of your own.",
-        "",
-        "## Samples",
-        "",
-        f"samples/ holds {len(private)} of your own held-out pictures: leave them out with `--samples 0` before you give "
-        "this folder to others."
-        if private
-        else "samples/ holds made-up pictures only; none of yours.",
-        "samples/expected.json has the original model's probabilities for each, for a self-test on any platform.",
-        "",
-    ]
-    return "\n".join(lines)
+    return environment.get_template("bundle.md.j2").render(
+        m={"accepted_failure": None, **manifest},
+        metrics=report.metrics,
+        target=target,
+        input=manifest["signature"]["input"],
+        own=sum(not Path(name).name.startswith("made-up") for name in manifest["samples"]),
+    )
 
 
 def load_expected(folder: Path) -> tuple[list[Path], np.ndarray, float]:

@@ -94,7 +94,7 @@ def _before_the_network(model: Path) -> str:
 
     content = flatbuffer.read_model(str(model))
     graph = content.subgraphs[0]
-    scopes = []
+    scopes: list[str] = []
     for operator in graph.operators:
         if content.operatorCodes[operator.opcodeIndex].builtinCode in _CONVOLUTIONS:
             return "^(" + "|".join(re.escape(scope) for scope in scopes) + ")$" if scopes else ""

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from IPython.core.error import UsageError
 
-from nbdeploy.doctor import Doctor
+from nbdeploy.checkup import Doctor
 from nbdeploy.errors import OutputError
 from nbdeploy.jupyter import magics
 
@@ -190,7 +190,7 @@ def test_train_reads_the_folder_and_passes_the_options(shell: Any, monkeypatch: 
         trained.append((images, keywords))
         return "learner"
 
-    for module, name, value in (("data.imageset", "ImageSet", ImageSet), ("train.images", "train", train)):
+    for module, name, value in (("data.imageset", "ImageSet", ImageSet), ("training.images", "train", train)):
         stub = ModuleType(f"nbdeploy.{module}")
         setattr(stub, name, value)
         monkeypatch.setitem(sys.modules, f"nbdeploy.{module}", stub)

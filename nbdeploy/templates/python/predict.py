@@ -31,7 +31,7 @@ _NUMPY_PADS = {"zeros": "constant", "border": "edge", "reflection": "reflect"}
 
 
 def decode(source: str | Path | bytes, *, channels: int, exif: bool) -> Image.Image:
-    """A file's path or bytes to an RGB (3 channels) or gray (1) picture. Raises OSError or ValueError when it is none."""
+    """A file's path or bytes to an RGB (3 channels) or gray (1) picture. Raises OSError or ValueError if it is none."""
     image: Image.Image = Image.open(io.BytesIO(source) if isinstance(source, bytes) else source)
     if image.width * image.height > MAX_PIXELS:
         raise ValueError(f"the picture has {image.width} x {image.height} pixels, more than {MAX_PIXELS:,}")
@@ -61,8 +61,8 @@ def _pad_resize(image: Image.Image, step: dict[str, Any]) -> Image.Image:
 def _fit(image: Image.Image, step: dict[str, Any], scale: float) -> Image.Image:
     # The region keeps the wanted shape; int() cuts towards zero, also for the negative corner of a padded region.
     width, height = int(scale * step["width"]), int(scale * step["height"])
-    left, top = int(0.5 * (image.width - width)), int(0.5 * (image.height - height))
-    return _resize(_region(image, left, top, width, height, step["pad"]), step)
+    corner = int(0.5 * (image.width - width)), int(0.5 * (image.height - height))
+    return _resize(_region(image, corner, (width, height), step["pad"]), step)
 
 
 def _squish_resize(image: Image.Image, step: dict[str, Any]) -> Image.Image:
@@ -71,7 +71,8 @@ def _squish_resize(image: Image.Image, step: dict[str, Any]) -> Image.Image:
 
 def _center_crop(image: Image.Image, step: dict[str, Any]) -> Image.Image:
     width, height = step["width"], step["height"]
-    return _region(image, (image.width - width) // 2, (image.height - height) // 2, width, height, step["pad"])
+    corner = (image.width - width) // 2, (image.height - height) // 2
+    return _region(image, corner, (width, height), step["pad"])
 
 
 def _exact_size(image: Image.Image, step: dict[str, Any]) -> Image.Image:
@@ -87,8 +88,9 @@ def _resize(image: Image.Image, step: dict[str, Any]) -> Image.Image:
     return image.resize((step["width"], step["height"]), Image.Resampling[step["resample"].upper()])
 
 
-def _region(image: Image.Image, left: int, top: int, width: int, height: int, pad: str) -> Image.Image:
-    """The rectangle of that corner and size; what lies outside the picture is padded."""
+def _region(image: Image.Image, corner: tuple[int, int], size: tuple[int, int], pad: str) -> Image.Image:
+    """The rectangle of that corner (left, top) and size (width, height); what lies outside the picture is padded."""
+    (left, top), (width, height) = corner, size
     right, bottom = left + width - image.width, top + height - image.height
     image = image.crop((max(left, 0), max(top, 0), min(left + width, image.width), min(top + height, image.height)))
     sides = [(max(-top, 0), max(bottom, 0)), (max(-left, 0), max(right, 0))]

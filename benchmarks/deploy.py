@@ -1,0 +1,95 @@
+"""Every target and recipe for a large and a mobile net.
+
+Size, agreement, drift, latency beside PyTorch in the same run, and the time of nd.deploy's conversion beside the bare
+converter's, each in a process of its own.
+"""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import tempfile
+import time
+import warnings
+from pathlib import Path
+from typing import Any
+
+# The converters called with nothing around them: what a person would write by hand.
+BARE = {
+    "tflite": """
+import sys, torch, litert_torch
+graph = torch.export.load(sys.argv[1]).module()
+example = torch.zeros(eval(sys.argv[3]), dtype=torch.uint8)
+litert_torch.convert(graph, (example,)).export(sys.argv[2])
+""",
+    "onnx": """
+import sys, torch
+program = torch.export.load(sys.argv[1])
+example = torch.zeros(eval(sys.argv[3]), dtype=torch.uint8)
+torch.onnx.export(program, (example,), sys.argv[2], dynamo=True, external_data=False)
+""",
+}
+NETS = {"resnet18": 5, "mobilenet_v3_small": 10}
+SIZE = 64
+
+
+def run(*, quick: bool) -> None:
+    """Print the table."""
+    import nbdeploy as nd
+    from nbdeploy import registry
+
+    warnings.simplefilter("ignore")
+    with tempfile.TemporaryDirectory() as folder:
+        work = Path(folder)
+        images = nd.ImageSet.from_folder(nd.dataset("digits", work / "digits"))
+        print(f"digits, {SIZE} px, {len(images.valid)} held-out files; latency: model alone, median, 1 thread\n")
+        print(
+            "| net | target | recipe | MB | accuracy | agreement | max drift | mean drift | ms | PyTorch ms | ratio "
+            "| conversion s | bare s | ratio |\n|---|---|---|---|---|---|---|---|---|---|---|---|---|---|"
+        )
+        for net, epochs in NETS.items():
+            learn = nd.train(images, arch=net, epochs=1 if quick else epochs, size=SIZE, pretrained=False, flip=False)
+            program = nd.export(learn)
+            for target in BARE:
+                bare = _bare(target, program, work)
+                for recipe in registry.targets.load(target).recipes:
+                    bundle = nd.deploy(
+                        program,
+                        target=target,
+                        recipe=recipe,
+                        out=work / f"{net}-{target}-{recipe}",
+                        latency_runs=20 if quick else 200,
+                        accept_failed="a benchmark shows failures too",
+                    )
+                    print(_row(net, bundle, bare), flush=True)
+
+
+def _bare(target: str, program: Any, work: Path) -> float:
+    """Seconds of the bare converter, imports included, as nd.deploy's conversion time counts them."""
+    import torch
+
+    saved = work / "bare.pt2"
+    torch.export.save(program.exported, saved)
+    command = [
+        sys.executable,
+        "-c",
+        BARE[target],
+        str(saved),
+        str(work / f"bare.{target}"),
+        str(program.signature.shape),
+    ]
+    start = time.monotonic()
+    subprocess.run(command, check=True, capture_output=True)
+    return time.monotonic() - start
+
+
+def _row(net: str, bundle: Any, bare: float) -> str:
+    m = bundle.report.metrics
+    verdict = "" if bundle.report.ok else " (failed)"
+    return (
+        f"| {net} | {bundle.target} | {bundle.recipe}{verdict} | {m['size_bytes'] / 1e6:.2f} "
+        f"| {m['accuracy_deployed']:.2%} | {m['top1_agreement']:.2%} | {m['max_abs_diff']:.2g} "
+        f"| {m['mean_abs_diff']:.2g} | {m['latency_ms_p50']:.2f} | {m['latency_ms_p50_original']:.2f} "
+        f"| {m['latency_ms_p50'] / m['latency_ms_p50_original']:.2f} | {m['conversion_s']:.1f} | {bare:.1f} "
+        f"| {m['conversion_s'] / bare:.2f} |"
+    )

@@ -1,0 +1,184 @@
+"""Which files are held out, and what the Learner's own pipeline answers on them."""
+
+from __future__ import annotations
+
+import copy
+import random
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+
+from nbdeploy.core.reference import DataFile, as_data_file
+from nbdeploy.errors import DataError, ExportError
+
+if TYPE_CHECKING:
+    from nbdeploy.data.imageset import ImageSet
+
+
+Pairs = list[tuple[Path, str | None]]
+
+
+@dataclass(frozen=True, slots=True)
+class Files:
+    """Raw files to verify on, and training files to calibrate on."""
+
+    held_out: tuple[DataFile, ...]
+    calibration: tuple[DataFile, ...]
+
+
+def held_out_and_calibration(
+    dls: Any, labels: Sequence[str], images: ImageSet | None, *, most: int, calibration: int, seed: int
+) -> Files:
+    """The files of `images`, or else of the Learner's own data; `most` and `calibration` bound them, by `seed`."""
+    if images is not None:
+        valid: Pairs = [(file.path, file.label) for file in images.valid]
+        train: Pairs = [(file.path, file.label) for file in images.train]
+        unknown = sorted({file.label for file in (*images.valid, *images.train)} - set(labels))
+        if unknown:
+            raise DataError(
+                f"The pictures have labels that the model does not know: {', '.join(unknown[:5])}.",
+                hint=f"The model knows {', '.join(labels[:10])}.",
+            )
+    else:
+        valid, train = _raw_files(dls.valid_ds, labels), _raw_files(dls.train_ds, labels)
+    if not valid:
+        raise ExportError(
+            "The Learner has no held-out picture files, so nothing could be verified.",
+            hint="Pass the data too: images=nd.ImageSet.from_folder('...') (--data FOLDER).",
+        )
+    return Files(
+        tuple(as_data_file(*pair) for pair in _pick(valid, most, seed)),
+        tuple(as_data_file(*pair) for pair in _pick(train, calibration, seed)),
+    )
+
+
+def _raw_files(dataset: Any, labels: Sequence[str]) -> Pairs:
+    """The file and the label of each item of a fastai dataset; items that are no files are passed over."""
+    tls = getattr(dataset, "tls", None)
+    if not tls:
+        return []
+    found: Pairs = []
+    items = tls[0].items
+    rows = (items.iloc[i] for i in range(len(items))) if hasattr(items, "iloc") else items  # a table iterates columns
+    for index, item in enumerate(rows):
+        path = _file_of(item, tls[0].tfms.fs)
+        if path is None:
+            continue
+        label = labels[int(tls[1][index])] if len(tls) > 1 else None
+        found.append((path, label))
+    return found
+
+
+def _file_of(item: Any, transforms: Sequence[Any]) -> Path | None:
+    # An item may be a row of a table: its first transforms (ColReader, get_x) lead to the path.
+    from PIL.Image import Image  # noqa: PLC0415 - as elsewhere here
+
+    for transform in (None, *transforms):
+        if transform is not None:
+            item = transform(item)
+        if isinstance(item, str | Path):
+            return Path(item) if Path(item).is_file() else None
+        if isinstance(item, Image):
+            return None  # a picture already: the item was no file
+    return None
+
+
+def _pick(pairs: Pairs, most: int, seed: int) -> Pairs:
+    """At most `most` of them, spread over the labels, the same for the same seed."""
+    if len(pairs) <= most:
+        return pairs
+    shuffled = sorted(pairs, key=lambda pair: str(pair[0]))
+    random.Random(seed).shuffle(shuffled)  # noqa: S311 - a sample, not a secret
+    by_label: dict[str | None, Pairs] = {}
+    for pair in shuffled:
+        by_label.setdefault(pair[1], []).append(pair)
+    chosen: Pairs = []
+    while len(chosen) < most:  # a round takes one of each label
+        chosen += [left.pop() for left in by_label.values() if left]
+    return chosen[:most]
+
+
+def sizes(files: Sequence[DataFile]) -> set[tuple[int, int]]:
+    """Width and height of each file, as a set."""
+    from PIL import Image  # noqa: PLC0415
+
+    found = set()
+    for file in files:
+        with Image.open(file.path) as image:
+            found.add(image.size)
+    return found
+
+
+def answers(
+    learn: Any, paths: Sequence[str], *, act: Callable[[torch.Tensor], torch.Tensor], batch_size: int = 64
+) -> np.ndarray:
+    """float32 ``[len(paths), classes]`` from the Learner's own pipeline, `act` applied to its outputs."""
+    from nbdeploy.exporting.pipeline import opened_by  # noqa: PLC0415 - it imports this module's siblings
+
+    opened_by(learn.dls, Path(paths[0]))  # a Learner that takes no files says so here, in words
+    items: list[Any] = list(paths) if _takes_text(learn.dls, paths[0]) else [Path(path) for path in paths]
+    batch_size = min(batch_size, int(getattr(learn.dls, "bs", batch_size) or batch_size))
+    try:
+        with learn.no_bar(), learn.no_logging():
+            loader = learn.dls.test_dl(items, num_workers=0, bs=batch_size)
+            outputs = learn.get_preds(dl=loader, act=act)[0]
+    except OSError as error:
+        raise DataError(
+            f"A held-out file cannot be read ({error}).", hint=f"{_first_bad(paths)} is to blame; leave it out."
+        ) from error
+    result: np.ndarray = np.asarray(outputs.detach().cpu().float(), dtype=np.float32)
+    if not np.isfinite(result).all():
+        raise ExportError(
+            "The Learner itself answers NaN on a held-out file.", hint="Train again with a lower learning rate."
+        )
+    return result
+
+
+def _takes_text(dls: Any, path: str) -> bool:
+    from fastai.data.core import test_set  # noqa: PLC0415
+
+    try:
+        test_set(dls.valid_ds, [Path(path)])
+    except (AssertionError, TypeError):
+        return True
+    return False
+
+
+def _first_bad(paths: Sequence[str]) -> str:
+    from PIL import Image  # noqa: PLC0415
+
+    for path in paths:
+        try:
+            Image.open(path).load()
+        except OSError:
+            return path
+    return "one of them"
+
+
+@contextmanager
+def plain_precision(learn: Any) -> Iterator[None]:
+    """Ask the Learner in float32: no autocast, and a float32 copy of a half-precision model. Undone afterwards."""
+    from fastai.callback.fp16 import MixedPrecision  # noqa: PLC0415
+
+    own = learn.model
+    was_training = own.training
+    recorder = getattr(learn, "recorder", None)
+    rows = list(getattr(recorder, "values", ()))
+    mixed = [cb for cb in learn.cbs if isinstance(cb, MixedPrecision)]
+    with ExitStack() as stack:
+        if mixed:
+            stack.enter_context(learn.removed_cbs(mixed))
+        if any(p.is_floating_point() and p.dtype != torch.float32 for p in own.parameters()):
+            learn.model = copy.deepcopy(own).float()
+        try:
+            yield
+        finally:
+            learn.model = own
+            own.train(was_training)
+            if recorder is not None and hasattr(recorder, "values"):
+                recorder.values[:] = rows  # asking counts as a validation in fastai's table

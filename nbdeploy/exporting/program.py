@@ -1,0 +1,158 @@
+"""Program: the exported model with its Signature and the original's answers; saved and loaded without pickle."""
+
+from __future__ import annotations
+
+import io
+import json
+import warnings
+import zipfile
+from collections.abc import Callable
+from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from nbdeploy.core.files import new_folder, sha256_of, write_json
+from nbdeploy.core.reference import Reference
+from nbdeploy.core.signature import Signature
+from nbdeploy.errors import BundleError, IntegrityError
+
+FORMAT = 1
+_MODEL = "program.pt2"
+_ABOUT = "program.json"
+
+
+@dataclass(frozen=True)
+class Program:
+    """The evaluation model with normalising and softmax inside the graph.
+
+    `exported` takes uint8 ``[1, height, width, channels]`` and gives float32 ``[1, classes]``. `reference` holds what
+    the original Learner answered on held-out files. `name` is what bundles are called by default.
+    """
+
+    exported: torch.export.ExportedProgram
+    signature: Signature
+    reference: Reference
+    name: str = "model"
+
+    def runner(self) -> Callable[[np.ndarray], np.ndarray]:
+        """A function from uint8 ``[1, H, W, C]`` to float32 ``[classes]``, run by PyTorch on the CPU."""
+        module = self.exported.module()
+
+        def run(pixels: np.ndarray) -> np.ndarray:
+            with torch.inference_mode():
+                answer: np.ndarray = module(torch.from_numpy(pixels.copy()))[0].numpy()
+            return answer
+
+        return run
+
+    def save(self, folder: str | Path, *, overwrite: bool = False) -> Path:
+        """Write the program to `folder`, whole or not at all, without pickle. Raises OutputError."""
+        folder = Path(folder)
+        with new_folder(folder, overwrite=overwrite, mark=_ABOUT) as work:
+            self.write_into(work)
+        return folder
+
+    def write_into(self, work: Path) -> None:
+        """Write the files of `save` into a folder that exists."""
+        torch.export.save(self.exported, work / _MODEL)
+        write_json(work / "signature.json", self.signature.to_dict())
+        self.reference.save(work)
+        files = [_MODEL, "signature.json", "reference.json", "reference.npy"]
+        write_json(
+            work / _ABOUT,
+            {
+                "format": FORMAT,
+                "name": self.name,
+                "files": {name: sha256_of(work / name) for name in files},
+                "tools": tool_versions("torch", "fastai", "nbdeploy"),
+            },
+        )
+
+    @classmethod
+    def load(cls, folder: str | Path) -> Program:
+        """Read what `save` wrote. Raises BundleError, or IntegrityError when a file was changed."""
+        folder = Path(folder)
+        try:
+            about = json.loads((folder / _ABOUT).read_text(encoding="utf-8"))
+            files = {str(name): str(digest) for name, digest in about["files"].items()}
+            name, number = str(about["name"]), int(about["format"])
+        except FileNotFoundError as error:
+            raise BundleError(
+                f"{folder} holds no exported model (program.json is missing).",
+                hint="Name a folder that `nbdeploy train` or program.save() wrote.",
+            ) from error
+        except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+            raise BundleError(f"{folder / 'program.json'} cannot be read ({error}).", hint="Export again.") from error
+        if number != FORMAT:
+            raise BundleError(f"{folder} has format {number}; this nbdeploy reads {FORMAT}.", hint="Export again.")
+        for file in (_MODEL, "signature.json", "reference.json", "reference.npy"):
+            if not (folder / file).is_file() or sha256_of(folder / file) != files.get(file):
+                raise IntegrityError(f"{folder / file} is missing or was changed.", hint="Export the model again.")
+        signature = Signature.from_dict(json.loads((folder / "signature.json").read_text(encoding="utf-8")))
+        exported = load_exported((folder / _MODEL).read_bytes(), where=folder / _MODEL)
+        return cls(exported, signature, Reference.load(folder), name)
+
+    def __repr__(self) -> str:
+        s = self.signature
+        size, files = f"{s.width}x{s.height}x{s.channels}", len(self.reference.held_out)
+        return f"Program({self.name!r}: {size} -> {len(s.labels)} labels, {files} held-out files)"
+
+    def _repr_html_(self) -> str:
+        from html import escape  # noqa: PLC0415
+
+        rows = [
+            ("takes", f"uint8 {list(self.signature.shape)} (NHWC)"),
+            ("gives", f"float32 probabilities of {', '.join(self.signature.labels[:12])}"),
+            ("host", ", ".join(f"{s.op} {s.width}x{s.height} {s.resample}" for s in self.signature.steps)),
+            ("in the graph", "; ".join(self.signature.graph)),
+            ("held out", f"{len(self.reference.held_out)} files with the original's answers"),
+        ]
+        body = "".join(f"<tr><th style='text-align:left'>{k}</th><td>{escape(v)}</td></tr>" for k, v in rows)
+        return f"<table><caption>Program {escape(self.name)}</caption>{body}</table>"
+
+
+def load_exported(data: bytes, *, where: Path) -> torch.export.ExportedProgram:
+    """An exported program from the bytes of a .pt2, refusing every pickle in it but plain tensors.
+
+    torch.export.load falls back to a full unpickling of constants and example inputs; a file from a stranger could run
+    code there, so the archive is looked through first. Raises BundleError.
+    """
+    try:
+        with zipfile.ZipFile(io.BytesIO(data)) as archive:
+            for name in archive.namelist():
+                if name.endswith("_config.json") and '"use_pickle": true' in _normal(archive.read(name)):
+                    raise _refuse(where, f"{name} asks for pickle")
+                if "/constants/" in name and ("custom_obj" in name or "opaque" in name):
+                    raise _refuse(where, f"{name} is a pickled object")
+                if "/sample_inputs/" in name:
+                    torch.load(io.BytesIO(archive.read(name)), weights_only=True)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            return torch.export.load(io.BytesIO(data))
+    except BundleError:
+        raise
+    except Exception as error:  # whatever a hostile or torn archive makes torch raise
+        raise BundleError(f"{where} cannot be loaded ({error}).", hint="Export the model again.") from error
+
+
+def _normal(raw: bytes) -> str:
+    return json.dumps(json.loads(raw))
+
+
+def _refuse(where: Path, what: str) -> BundleError:
+    return BundleError(f"{where} is refused: {what}.", hint="Loading it could run code. Export it again.")
+
+
+def tool_versions(*names: str) -> dict[str, str]:
+    """Installed versions of the named distributions."""
+    found: dict[str, Any] = {}
+    for name in names:
+        try:
+            found[name] = version(name)
+        except PackageNotFoundError:
+            continue
+    return found

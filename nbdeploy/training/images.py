@@ -1,0 +1,225 @@
+"""ImageSet -> trained fastai Learner, in one call."""
+
+from __future__ import annotations
+
+import os
+import random
+import statistics
+import sys
+from collections.abc import Iterable, Iterator
+from contextlib import ExitStack, contextmanager
+from typing import TYPE_CHECKING, Any
+
+from nbdeploy.core.progress import in_notebook, is_quiet, track
+from nbdeploy.data.imageset import ImageSet
+from nbdeploy.errors import DataError, TrainError, UsageError
+from nbdeploy.training.arch import Arch, arch_names, find_arch, hushed
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from fastai.data.core import DataLoaders
+    from fastai.learner import Learner
+
+    from nbdeploy.data.records import ImageFile
+
+__all__ = ["arch_names", "train"]
+
+USUAL_SIDE = 224
+_STEP = 32
+"""The networks halve the picture five times, so sides are multiples of 32 pixels."""
+_FINE_TUNE_RATE = 2e-3
+"""fastai's own default for `fine_tune`."""
+_SCRATCH_RATE = 5e-3
+"""Measured on handwritten digits: resnet18, mobilenet_v3_small and mobilenetv4_conv_small all learn with it."""
+_PIXELS_FOR_ONE_PROCESS = 250_000_000
+"""5,000 pictures of 224 x 224. Below it starting worker processes costs more than they save."""
+_LOADING = (OSError, SyntaxError, ValueError, EOFError)
+"""What Pillow raises for pictures that it cannot read."""
+
+
+def train(
+    images: ImageSet | str | Path,
+    *,
+    arch: str = "resnet18",
+    epochs: int = 5,
+    size: int | None = None,
+    lr: float | None = None,
+    batch_size: int = 64,
+    pretrained: bool = True,
+    freeze_epochs: int = 1,
+    augment: bool = True,
+    flip: bool = True,
+    seed: int = 42,
+    workers: int | None = None,
+    cbs: Iterable[Any] = (),
+) -> Learner:
+    """Train an image classifier; gives a plain fastai Learner whose `dls.vocab` is ``images.labels``.
+
+    `images` is an ImageSet or a folder of pictures, one sub-folder a class. `arch` is any name of torchvision or timm
+    (``timm:NAME`` where both know it). The model sees squares of `size` pixels, cut from the middle of the resized
+    picture: 224 by default; where every picture is smaller, the median of their longer sides, rounded up to a
+    multiple of 32; for a network that takes one size only, that size.
+
+    `pretrained` starts from published weights: `freeze_epochs` for the head, then `epochs` for all (`fine_tune`).
+    Otherwise `epochs` of `fit_one_cycle`, with BatchNorm momentum raised to at least 0.1. `lr` is the highest learning
+    rate: 2e-3 fine-tuning, 5e-3 from scratch. `augment` turns, zooms, warps and lights training pictures a little
+    (fastai's `aug_transforms`), and mirrors them too unless `flip` is False: not for digits, text or signs.
+
+    The same `seed` gives the same weights, order and augmentation on the same machine; the random state of the caller
+    is left as it was. `workers` are processes that load pictures: 0 for small sets. `cbs` are fastai callbacks for
+    this training; they do not stay on the Learner.
+
+    Shows fastai's bar in a notebook and a terminal, one line an epoch in a pipe. Ctrl-C stops it.
+    Raises UnknownName for `arch`, WeightsUnavailable, UsageError, DataError, and TrainError for a picture that cannot
+    be read, a loss that is no number, or a network that does not take the size.
+    """
+    _check(epochs=epochs, size=size, lr=lr, batch_size=batch_size, freeze_epochs=freeze_epochs, workers=workers)
+    found = find_arch(arch)
+    if not isinstance(images, ImageSet):
+        images = ImageSet.from_folder(images, seed=seed)
+    _check_split(images)
+    size = size or found.side or default_side(images)
+    rate = lr or (_FINE_TUNE_RATE if pretrained else _SCRATCH_RATE)
+
+    from PIL import Image  # noqa: PLC0415
+
+    with hushed():
+        from nbdeploy.training.build import make_learner  # noqa: PLC0415
+        from nbdeploy.training.callbacks import EpochLines, StopAtNaN  # noqa: PLC0415 - fastai takes seconds
+
+    frozen = freeze_epochs if pretrained else 0
+    with ExitStack() as stack:
+        stack.enter_context(_seeded(seed))
+        dls = dataloaders(images, found, size=size, batch_size=batch_size, augment=augment, flip=flip, workers=workers)
+        learn = make_learner(dls, found, size=size, pretrained=pretrained)
+        stop = StopAtNaN()
+        watching = [stop, *cbs]
+        if not _bar_fits():
+            stack.enter_context(learn.no_bar())
+            stack.enter_context(learn.no_logging())
+            watching += [] if is_quiet() else [EpochLines(frozen + epochs)]
+        try:
+            _fit(learn, epochs, frozen, rate, watching, pretrained=pretrained)
+        except (*_LOADING, Image.DecompressionBombError) as error:
+            _name_bad_file(images, error)
+            raise
+    if stop.where:
+        raise TrainError(
+            f"The loss was no longer a number in {stop.where}: training has diverged.",
+            hint=f"Type a lower learning rate, lr={rate / 10:g} instead of {rate:g}.",
+        )
+    return learn
+
+
+def default_side(images: ImageSet) -> int:
+    """The side in pixels of the squares a model is trained on when nothing else is said; see `train`."""
+    sides = [max(file.size) for file in images.files]
+    if max(sides) >= USUAL_SIDE:
+        return USUAL_SIDE
+    return max(_STEP, -(-int(statistics.median_high(sides)) // _STEP) * _STEP)
+
+
+def dataloaders(
+    images: ImageSet, arch: Arch, *, size: int, batch_size: int, augment: bool, flip: bool, workers: int | None
+) -> DataLoaders:
+    """DataLoaders of fastai: pictures cropped to `size` x `size`, augmented in training, normalised for `arch`."""
+    from fastai.data.block import CategoryBlock, DataBlock  # noqa: PLC0415 - seconds
+    from fastai.data.transforms import ColReader, ColSplitter, Normalize  # noqa: PLC0415
+    from fastai.vision.augment import Resize, aug_transforms  # noqa: PLC0415
+    from fastai.vision.data import ImageBlock  # noqa: PLC0415
+
+    block = DataBlock(
+        blocks=(ImageBlock, CategoryBlock(vocab=list(images.labels), sort=False)),
+        get_x=ColReader("path"),
+        get_y=ColReader("label"),
+        splitter=ColSplitter("is_valid"),
+        item_tfms=Resize(size),
+        batch_tfms=[*(aug_transforms(do_flip=flip) if augment else ()), Normalize.from_stats(*arch.stats)],
+    )
+    return block.dataloaders(
+        images.to_frame()[["path", "label", "is_valid"]],
+        bs=min(batch_size, len(images.train)),  # the last, smaller batch is dropped in training
+        num_workers=_usual_workers(images) if workers is None else workers,
+    )
+
+
+def _fit(learn: Learner, epochs: int, frozen: int, rate: float, cbs: list[Any], *, pretrained: bool) -> None:
+    if frozen:
+        learn.fine_tune(epochs, rate, freeze_epochs=frozen, cbs=cbs)
+    elif pretrained:
+        learn.unfreeze()
+        learn.fit_one_cycle(epochs, slice(rate / 100, rate), cbs=cbs)  # fine_tune's spread: early layers change least
+    else:
+        learn.fit_one_cycle(epochs, rate, cbs=cbs)
+
+
+def _usual_workers(images: ImageSet) -> int:
+    pixels = sum(file.size[0] * file.size[1] for file in images.files)
+    return 0 if pixels <= _PIXELS_FOR_ONE_PROCESS else min(8, os.cpu_count() or 1)
+
+
+def _bar_fits() -> bool:
+    # fastai's bar is drawn on standard output, so that must be a person's too.
+    return not is_quiet() and (in_notebook() or (sys.stdout.isatty() and sys.stderr.isatty()))
+
+
+@contextmanager
+def _seeded(seed: int) -> Iterator[None]:
+    """Random numbers from `seed` inside the block; the caller's own go on afterwards as if nothing had been drawn."""
+    import numpy as np  # noqa: PLC0415
+    import torch  # noqa: PLC0415
+    from fastai.torch_core import set_seed  # noqa: PLC0415
+
+    plain, numeric = random.getstate(), np.random.get_state()  # noqa: NPY002 - fastai draws from the global one
+    try:
+        with torch.random.fork_rng(devices=range(torch.cuda.device_count())):
+            set_seed(seed)
+            yield
+    finally:
+        random.setstate(plain)
+        np.random.set_state(numeric)  # noqa: NPY002
+
+
+def _check(*, size: int | None, lr: float | None, workers: int | None, **counts: int) -> None:
+    least = {"epochs": 1, "batch_size": 2, "freeze_epochs": 0}  # BatchNorm needs two pictures
+    for name, value in {**counts, "size": size, "workers": workers}.items():
+        floor = {**least, "size": 1, "workers": 0}[name]
+        if value is not None and value < floor:
+            raise UsageError(f"{name} is {value}.", hint=f"It must be at least {floor}.")
+    if lr is not None and not 0 < lr < float("inf"):
+        raise UsageError(f"lr is {lr}.", hint="It must be above 0; 0.002 is usual.")
+
+
+def _check_split(images: ImageSet) -> None:
+    if len(images.labels) < 2:  # noqa: PLR2004 - a choice needs two
+        raise DataError("There is one class only.", hint="Training needs pictures of at least two classes.")
+    if not images.valid:
+        raise DataError("No picture is held out.", hint="Training needs some to measure itself on: valid=0.2.")
+    unseen = sorted(set(images.labels) - {file.label for file in images.train})
+    if unseen:
+        raise DataError(
+            f'No picture of "{unseen[0]}" is left to train on.', hint="Add pictures of it, or hold out fewer."
+        )
+
+
+def _name_bad_file(images: ImageSet, error: Exception) -> None:
+    """Raise TrainError for the first picture that cannot be read: fastai's message does not say which it was."""
+    for file in track(images.files, "looking for the picture that failed"):
+        why = _unreadable(file)
+        if why:
+            raise TrainError(
+                f"{file.path} cannot be read as a picture ({why}).",
+                hint="Replace or remove it and make the ImageSet again, which sets aside what it cannot read.",
+            ) from error
+
+
+def _unreadable(file: ImageFile) -> str:
+    from PIL import Image  # noqa: PLC0415 - only after a failure
+
+    try:
+        with Image.open(file.path) as picture:
+            picture.convert("RGB")
+    except (*_LOADING, Image.DecompressionBombError) as error:
+        return f"{type(error).__name__}: {error}"
+    return ""

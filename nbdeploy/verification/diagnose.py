@@ -1,0 +1,90 @@
+"""Which step is to blame when the deployed model does not answer as the original."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from nbdeploy.core.recipe import Recipe
+
+Run = Callable[[np.ndarray], np.ndarray]
+# Two float32 runs of one graph; beyond this they are not the same computation.
+_SAME = 1e-3
+_MUCH_NEARER = 4.0
+
+
+def diagnose(  # noqa: PLR0911 - one return a step that can be to blame
+    *,
+    pixels: Sequence[np.ndarray],
+    expected: np.ndarray,
+    got: np.ndarray,
+    program: Run,
+    base: Run | None,
+    deployed: Run,
+    recipe: Recipe,
+) -> str:
+    """One or two sentences on the step to blame and what to do, from the files with the largest drift.
+
+    `pixels` are uint8 ``[1, H, W, C]`` as the host prepares them, `expected` the Learner's answers, `got` the
+    bundle's own (both ``[n, classes]``). `program` is the exported model in PyTorch, `base` the unshrunk converted
+    file where there is one, `deployed` the file in the bundle.
+    """
+    in_torch = _answers(program, pixels)
+    in_runtime = _answers(deployed, pixels)
+    if _apart(in_torch, expected) > _SAME:
+        swapped = _apart(_answers(program, [_swap(p) for p in pixels]), expected)
+        if swapped * _MUCH_NEARER < _apart(in_torch, expected):
+            return "Preparing is to blame: red and blue are swapped between the original's pixels and the host's."
+        return (
+            "Exporting is to blame: the exported model itself, run by PyTorch on the host's pixels, differs from the "
+            "Learner. Look at the transforms and callbacks of the Learner."
+        )
+    if _apart(in_runtime, got) > _SAME:
+        return (
+            "The host code is to blame: the model file is right when given the right pixels. Compare "
+            "app/python/predict.py and the steps in manifest.json with nbdeploy's own."
+        )
+    if _permuted(in_runtime, expected):
+        return "The labels are to blame: the probabilities are right but stand in another order."
+    if _apart(_answers(deployed, [_swap(p) for p in pixels]), expected) * _MUCH_NEARER < _apart(in_runtime, expected):
+        return (
+            "Converting is to blame: the converted model takes blue-green-red where the original takes red-green-blue."
+        )
+    if base is None or _apart(_answers(base, pixels), expected) > _SAME:
+        return (
+            "Converting is to blame: the unshrunk converted model already differs from the exported one. Try another "
+            "target, or another version of the converter."
+        )
+    other = "dynamic_int8 or fp16" if recipe.calibrated else "fp16 or fp32"
+    return (
+        f"The recipe {recipe.name} is to blame: before shrinking, the converted model answers as the original. "
+        f"Try {other}" + (", or more calibration files." if recipe.calibrated else ".")
+    )
+
+
+def loader(load: Callable[[str, int], Run], path: Path | None) -> Run | None:
+    """The runner of a file, or None where there is no file."""
+    return load(str(path), 0) if path is not None and path.exists() else None
+
+
+def _answers(run: Run, pixels: Sequence[np.ndarray]) -> np.ndarray:
+    return np.stack([np.asarray(run(picture)).reshape(-1) for picture in pixels])
+
+
+def _apart(one: np.ndarray, other: np.ndarray) -> float:
+    apart = np.abs(one - other)
+    return float(apart.mean(axis=0).max()) if np.isfinite(apart).all() else float("inf")
+
+
+def _swap(picture: np.ndarray) -> np.ndarray:
+    return np.ascontiguousarray(picture[..., ::-1])
+
+
+def _permuted(one: np.ndarray, other: np.ndarray) -> bool:
+    """Whether the columns of `one` are those of `other` in another order."""
+    if _apart(one, other) <= _SAME or not np.isfinite(one).all():
+        return False
+    nearest = np.abs(one[:, :, None] - other[:, None, :]).mean(axis=0).argmin(axis=1)
+    return len(set(nearest.tolist())) == len(nearest) and _apart(one, other[:, nearest]) <= _SAME

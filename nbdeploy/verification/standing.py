@@ -1,0 +1,73 @@
+"""The checks a bundle must pass wherever it stands: hashes, labels, samples, and a load in a fresh process."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+
+from nbdeploy import registry
+from nbdeploy.core.bundle import Bundle
+from nbdeploy.core.report import Check, Status
+from nbdeploy.errors import BundleError, NbdeployError
+from nbdeploy.targets.package import HOST_CODE, load_expected
+from nbdeploy.verification.compare import judge
+from nbdeploy.verification.host import ask
+
+
+def standing_checks(bundle: Bundle) -> list[Check]:
+    """Checks ``file_hashes labels samples fresh_process``."""
+    checks = [_hashes(bundle), _labels(bundle)]
+    try:
+        files, expected, tolerance = load_expected(bundle.path)
+    except (OSError, ValueError, KeyError) as error:
+        why = f"samples/expected.json cannot be read ({error})"
+        return [*checks, Check("samples", Status.failed, why=why), Check("fresh_process", Status.not_run, why=why)]
+    return [*checks, _samples(bundle, files, expected, tolerance), _fresh(bundle, files, expected, tolerance)]
+
+
+def _hashes(bundle: Bundle) -> Check:
+    changed = bundle.changed_files()
+    why = f"changed or missing: {', '.join(changed[:3])}" if changed else "every file is as the manifest says"
+    return Check("file_hashes", Status.failed if changed else Status.passed, len(changed), 0, why)
+
+
+def _labels(bundle: Bundle) -> Check:
+    path = bundle.path / "labels.txt"
+    lines = path.read_text(encoding="utf-8").split("\n")[:-1] if path.is_file() else []
+    same = tuple(lines) == bundle.labels
+    why = "labels.txt has the manifest's labels in output order" if same else "labels.txt differs from the manifest"
+    return Check("labels", Status.passed if same else Status.failed, len(lines), len(bundle.labels), why)
+
+
+def _samples(bundle: Bundle, files: list[Path], expected: np.ndarray, tolerance: float) -> Check:
+    try:
+        answers = np.stack([bundle.classifier.probabilities(bundle.classifier.pixels(file)) for file in files])
+    except (NbdeployError, OSError, ValueError, RuntimeError) as error:
+        return Check("samples", Status.failed, why=f"the model does not run: {error}")
+    why = f"largest difference from samples/expected.json over {len(files)} pictures"
+    return judge("samples", _apart(answers, expected), tolerance, why)
+
+
+def _fresh(bundle: Bundle, files: list[Path], expected: np.ndarray, tolerance: float) -> Check:
+    # A bundle may come from a stranger: its code is run only when it is the code that nbdeploy itself puts there.
+    app = bundle.path / "app" / "python"
+    own = {"predict.py": HOST_CODE, "runtime.py": registry.targets.load(bundle.target)().runtime}
+    foreign = [name for name, path in own.items() if not _equal(app / name, path)]
+    if foreign:
+        why = f"app/python/{foreign[0]} is not this nbdeploy's own, so it was not executed"
+        return Check("fresh_process", Status.not_run, why=why)
+    try:
+        answers = ask(bundle, files)
+    except BundleError as error:
+        return Check("fresh_process", Status.failed, why=error.message)
+    why = "the bundle's own code in a new process, against samples/expected.json"
+    return judge("fresh_process", _apart(answers, expected), tolerance, why)
+
+
+def _equal(one: Path, other: Path) -> bool:
+    return one.is_file() and one.read_bytes() == other.read_bytes()
+
+
+def _apart(answers: np.ndarray, expected: np.ndarray) -> float:
+    return float(np.abs(answers - expected).max()) if answers.shape == expected.shape else float("nan")

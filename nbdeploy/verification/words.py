@@ -1,0 +1,128 @@
+"""Checks in words a beginner understands: what each one asks, its unit, and what to do when it fails."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from nbdeploy.core.report import Check, Report, Status, show
+from nbdeploy.verification.figures import SPACE, milliseconds, number, percent, quantity
+
+
+@dataclass(frozen=True, slots=True)
+class Words:
+    """A check is known by `words`, all of which are in its name. `bound` says which side of the limit is good."""
+
+    words: tuple[str, ...]
+    question: str
+    step: str
+    """The next step when the check failed; "" for the general one."""
+    unit: str = ""
+    bound: str = ""
+
+
+_NEXT = "Read the reason, put it right, and deploy again. Until then do not ship this bundle."
+_AGAIN = "Make the bundle again with nd.deploy. If it happens twice, the disk or a tool that edits files is to blame."
+_SHRUNK = (
+    'Deploy again with a recipe that keeps more of the model: recipe="fp16", or "dynamic_int8" in place of '
+    '"static_int8". For static_int8, more and more varied calibration pictures help too.'
+)
+_EXACT = (
+    "This recipe should not change answers, so a step differs between training and the app. "
+    "The diagnosis, if there is one, names it."
+)
+_KNOWN = (
+    Words(("agreement",), "Does it pick the same label as the original?", "", "share", "at least"),
+    Words(("mean", "d"), "How far do probabilities move on average, from 0 to 1?", "", "", "at most"),
+    Words(("drop",), "How much accuracy was lost?", "", "points", "at most"),
+    Words(("drift",), "How far does any probability move, from 0 to 1?", "", "", "at most"),
+    Words(("diff",), "How far does any probability move, from 0 to 1?", "", "", "at most"),
+    Words(("accuracy",), "Is it right as often as the original?", "", "share", "at least"),
+    Words(("label",), "Are the labels and their order the ones trained with?", _AGAIN),
+    Words(("sample",), "Do the sample pictures give the answers stored beside them?", _AGAIN),
+    Words(("hash",), "Is every file exactly as it was written?", _AGAIN),
+    Words(
+        ("load",),
+        "Does it give the same answers when loaded afresh?",
+        "Check that the runtime's version here is the one in the list of tools below, then run nd.verify again.",
+        bound="at most",
+    ),
+    Words(
+        ("fresh",),
+        "Does it give the same answers in a new process?",
+        "Check that the runtime's version here is the one in the list of tools below, then run nd.verify again.",
+        bound="at most",
+    ),
+    Words(
+        ("latency",), "Is it quick enough?", "Try a smaller recipe, or run the timing again on a quiet machine.", "ms"
+    ),
+)
+_UNKNOWN = Words((), "", _NEXT)
+_FORMATS = {"share": percent, "points": lambda v: f"{100 * v:.1f}{SPACE}points", "ms": milliseconds, "": quantity}
+
+
+def _known(check: Check) -> Words:
+    """What is known about a check of that name."""
+    name = check.name.lower()
+    return next((words for words in _KNOWN if all(word in name for word in words.words)), _UNKNOWN)
+
+
+def rows(report: Report, recipe: Mapping[str, Any]) -> list[dict[str, str]]:
+    """The table of checks, failed ones first, everything as text. The same next step is said once."""
+    table, said = [_row(check, recipe) for check in report.ordered()], set[str]()
+    for line in table:
+        line["next"], step = ("The same as above." if line["next"] in said else line["next"]), line["next"]
+        said |= {step} - {""}
+    return table
+
+
+def _row(check: Check, recipe: Mapping[str, Any]) -> dict[str, str]:
+    words = _known(check)
+    limit = _amount(check.limit, words)
+    shrunk = "int8" in str(recipe.get("weights", recipe.get("name", "")))
+    step = words.step or (_SHRUNK if shrunk else _EXACT)
+    return {
+        "status": check.status.value,
+        "word": check.status.value.replace("_", " "),
+        "title": check.title[:1].upper() + check.title[1:],
+        "question": words.question,
+        "value": _amount(check.value, words),
+        "limit": f"{words.bound} {limit}" if words.bound and number(check.limit) is not None else limit,
+        "why": check.why,
+        "next": step if check.status is Status.failed else "",
+    }
+
+
+def _amount(value: float | str | None, words: Words) -> str:
+    amount = number(value)
+    if amount is None or isinstance(value, str):
+        return show(value)
+    if isinstance(value, int) and not words.unit:
+        return f"{value:,}"
+    return _FORMATS[words.unit](amount)
+
+
+_OPS = {
+    "crop_resize": "Cut the largest centred region with the shape of {size}, then resize it to {size}",
+    "squish_resize": "Resize to {size}, without regard to shape",
+    "pad_resize": "Pad to the shape of {size} ({pad}), then resize it to {size}",
+    "center_crop": "Cut the centre, {size}, without resizing; pad with black where the picture is smaller",
+    "exact_size": "Take only pictures of exactly {size}",
+}
+_PADS = {"zeros": "with black", "border": "by repeating the edge", "reflection": "by mirroring"}
+
+
+def steps(signature: Mapping[str, Any]) -> list[str]:
+    """What the app does to a picture before the model sees it, a sentence a step. Takes ``Signature.to_dict()``."""
+    host, given = signature["host"], signature["input"]
+    turn = "turn it as its EXIF orientation says" if host["exif"] else "leave its EXIF orientation alone"
+    lines = [f"Decode the file as {'RGB' if given['channels'] != 1 else 'gray'}; {turn}."]
+    for step in host["steps"]:
+        size = f"{step['width']} \N{MULTIPLICATION SIGN} {step['height']} px"
+        resized = f" ({step['resample']})" if step["op"].endswith("resize") else ""
+        text = _OPS.get(step["op"], step["op"])
+        lines.append(text.format(size=size, pad=_PADS.get(step["pad"], step["pad"])) + resized + ".")
+    shape = ", ".join(str(n) for n in given["shape"])
+    lines.append(f"Hand it over as {given['dtype']}, 0 to 255, shape [{shape}].")
+    return lines

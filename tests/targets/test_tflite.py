@@ -1,0 +1,46 @@
+"""The tflite target."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import nbdeploy as nd
+from nbdeploy import registry
+from tests.models import learner, loaders
+from tests.targets.contract import TargetContract
+
+
+@pytest.mark.slow
+class TestTflite(TargetContract):
+    """Held to what every target promises."""
+
+    target = "tflite"
+
+
+def test_litert_is_another_name_for_it() -> None:
+    assert "tflite" == registry.targets.canonical("litert")
+
+
+@pytest.mark.slow
+def test_a_resize_inside_the_graph_keeps_its_precision_in_int8(pictures: Path, tmp_path: Path) -> None:
+    from fastai.vision.all import Resize, aug_transforms
+
+    learn: Any = learner(loaders(pictures, item_tfms=Resize(100), batch_tfms=aug_transforms(size=32)), epochs=6)
+    bundle = nd.deploy(learn, target="tflite", recipe="static_int8", out=tmp_path / "b", latency_runs=0)
+    assert bundle.report.compared
+    assert bundle.report.metrics["mean_abs_diff"] < 0.02
+
+
+@pytest.mark.slow
+def test_the_file_names_its_input_and_output_as_the_signature_does(pictures: Path, tmp_path: Path) -> None:
+    from ai_edge_litert.interpreter import Interpreter
+
+    bundle = nd.deploy(learner(loaders(pictures), epochs=1), target="tflite", out=tmp_path / "b", latency_runs=0)
+    signatures = Interpreter(str(bundle.model)).get_signature_list()
+    assert {"serving_default": {"inputs": ["image"], "outputs": ["probabilities"]}} == signatures
+    details = Interpreter(str(bundle.model)).get_input_details()[0]
+    assert (np.uint8, [1, 32, 32, 3]) == (details["dtype"], details["shape"].tolist())
