@@ -58,19 +58,22 @@ def test_the_public_names_are_the_promised_ones() -> None:
     import nbdeploy
 
     promised = [
+        "RECIPES",
         "Bundle",
+        "Check",
         "ImageSet",
+        "Prediction",
         "Program",
+        "Recipe",
         "Report",
         "Signature",
+        "__version__",
         "dataset",
         "deploy",
         "doctor",
         "errors",
         "export",
-        "load_ipython_extension",
         "train",
-        "unload_ipython_extension",
         "verify",
     ]
     assert promised == nbdeploy.__all__

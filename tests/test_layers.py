@@ -182,10 +182,10 @@ FOR_TYPES = "from typing import TYPE_CHECKING\nif TYPE_CHECKING:\n    import "
     ("file", "code", "says"),
     [
         ("core/files.py", "def f():\n    from nbdeploy.verification import html", "imports go down only"),
-        ("verify/html.py", "from nbdeploy import flow", "imports go down only"),
-        ("verify/html.py", "from nbdeploy import deploy", "imports go down only"),
+        ("verification/html.py", "from nbdeploy import flow", "imports go down only"),
+        ("verification/html.py", "from nbdeploy import deploy", "imports go down only"),
         ("data/scan.py", "from ..flow import deploy", "imports go down only"),
-        ("targets/onnx.py", "from ..verify import html", "targets must not know verify"),
+        ("targets/onnx.py", "from ..verification import html", "targets must not know verification"),
         ("providers/ssh.py", "from nbdeploy.targets import onnx", "providers must not know targets"),
         ("oddments.py", "import nbdeploy.core.files", "LAYERS does not say where oddments stands"),
         (
@@ -195,8 +195,8 @@ FOR_TYPES = "from typing import TYPE_CHECKING\nif TYPE_CHECKING:\n    import "
         ),
         ("core/files.py", "def f():\n    import torch", "may"),
         ("serve/app.py", "def f():\n    import torch", "may"),
-        ("verify/html.py", "def f():\n    from IPython.display import HTML", "only jupyter may"),
-        ("verify/html.py", "def f():\n    from fastai.learner import Learner", "may"),
+        ("verification/html.py", "def f():\n    from IPython.display import HTML", "only jupyter may"),
+        ("verification/html.py", "def f():\n    from fastai.learner import Learner", "may"),
         ("targets/onnx.py", "import torch", "inside the function that needs it"),
         ("templates/python/predict.py", "import nbdeploy.errors", "runs without nbdeploy"),
         ("templates/python/predict.py", "import requests", "host code needs only"),
@@ -211,13 +211,13 @@ def test_a_wrong_import_is_found(tmp_path: Path, file: str, code: str, says: str
 @pytest.mark.parametrize(
     ("file", "code"),
     [
-        ("verify/html.py", "from nbdeploy.core.files import Staging\nfrom ..errors import NbdeployError"),
+        ("verification/html.py", "from nbdeploy.core.files import Staging\nfrom ..errors import NbdeployError"),
         ("flow.py", "from nbdeploy import verification"),
         ("jupyter/magics.py", "import IPython\nimport nbdeploy\nfrom nbdeploy import deploy"),
         ("targets/onnx.py", "def f():\n    import torch"),
-        ("train/images.py", "from fastai.vision.all import vision_learner"),
+        ("training/images.py", "from fastai.vision.all import vision_learner"),
         (
-            "verify/html.py",
+            "verification/html.py",
             FOR_TYPES + "fastai.learner",
         ),
         ("templates/python/predict.py", "import json\nimport numpy\nfrom PIL import Image"),
@@ -235,14 +235,16 @@ def test_a_circle_over_a_third_package_is_found(tmp_path: Path) -> None:
         {
             "data/scan.py": "import nbdeploy.training.images",
             "training/images.py": "from nbdeploy import exporting",
-            "export/graph.py": "def f():\n    from nbdeploy.data import scan",
+            "exporting/graph.py": "def f():\n    from nbdeploy.data import scan",
         },
     )
-    assert ["data and export", "data and train", "export and train"] == circles(imports(tmp_path / "nbdeploy"))
+    assert ["data and exporting", "data and training", "exporting and training"] == circles(
+        imports(tmp_path / "nbdeploy")
+    )
 
 
 def _tree(folder: Path, files: dict[str, str]) -> None:
-    always = ("__init__.py", "flow.py", "errors.py", "core/files.py", "verify/html.py", "export/graph.py")
+    always = ("__init__.py", "flow.py", "errors.py", "core/files.py", "verification/html.py", "exporting/graph.py")
     for name, code in {**dict.fromkeys(always, ""), **files}.items():
         file = folder / "nbdeploy" / name
         file.parent.mkdir(parents=True, exist_ok=True)

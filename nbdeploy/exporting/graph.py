@@ -61,8 +61,7 @@ class ShrinkThenBilinear(nn.Module):
     def __init__(self, box: tuple[int, int, int, int], size: tuple[int, int], *, align_corners: bool) -> None:
         super().__init__()
         self.box = box
-        # fastai.vision.augment._grid_sample: area interpolation by 1/d, with one factor d for both axes
-        by = 1 / (min(box[2] / size[0], box[3] / size[1]) / 2)
+        by = 1 / _shrink(box, size)
         self.register_buffer("rows", _axis_matrix(box[2], by, size[0], align_corners=align_corners))
         self.register_buffer("columns", _axis_matrix(box[3], by, size[1], align_corners=align_corners).T.contiguous())
 
@@ -74,8 +73,19 @@ class ShrinkThenBilinear(nn.Module):
 
 def resample(box: tuple[int, int, int, int], size: tuple[int, int], *, align_corners: bool) -> nn.Module:
     """What fastai's `affine_coord` does on an identity grid: from `box` (top, left, height, width) to `size`."""
-    shrink = min(box[2] / size[0], box[3] / size[1]) / 2
-    return (ShrinkThenBilinear if shrink > 1 else Bilinear)(box, size, align_corners=align_corners)
+    # fastai shrinks by areas when that factor is above 1 and above the zoom of the grid, which `align_corners` sets.
+    zoom = 1.0 if align_corners else 1 / (1 - 1 / max(size))
+    kind = ShrinkThenBilinear if _shrink(box, size) > max(1.0, zoom) else Bilinear
+    return kind(box, size, align_corners=align_corners)
+
+
+def _shrink(box: tuple[int, int, int, int], size: tuple[int, int]) -> float:
+    """The factor d of fastai 2.8's `_grid_sample`, one for both axes.
+
+    It reads the grid's shape [n, height, width, 2] from the end, so it compares the input's height with the output's
+    WIDTH and the input's width with 2. The model was trained so, so the graph does so.
+    """
+    return min(box[2] / size[1], box[3] / 2) / 2
 
 
 def _axis_matrix(length: int, by: float, wanted: int, *, align_corners: bool) -> Tensor:
