@@ -41,17 +41,19 @@ def diagnose(  # noqa: PLR0911 - one return a step that can be to blame
             "Exporting is to blame: the exported model itself, run by PyTorch on the host's pixels, differs from the "
             "Learner. Look at the transforms and callbacks of the Learner."
         )
+    if not np.isfinite(in_runtime).all():
+        return "Converting is to blame: the converted model answers NaN. Try another target or recipe."
     if _apart(in_runtime, got) > _SAME:
         return (
             "The host code is to blame: the model file is right when given the right pixels. Compare "
             "app/python/predict.py and the steps in manifest.json with nbdeploy's own."
         )
-    if _permuted(in_runtime, expected):
+    as_bgr = _apart(_answers(deployed, [_swap(p) for p in pixels]), expected)
+    reordered = _reordered(in_runtime, expected)
+    if min(as_bgr, reordered) * _MUCH_NEARER < _apart(in_runtime, expected):
+        if as_bgr <= reordered:
+            return "Converting is to blame: the converted model takes blue-green-red, the original red-green-blue."
         return "The labels are to blame: the probabilities are right but stand in another order."
-    if _apart(_answers(deployed, [_swap(p) for p in pixels]), expected) * _MUCH_NEARER < _apart(in_runtime, expected):
-        return (
-            "Converting is to blame: the converted model takes blue-green-red where the original takes red-green-blue."
-        )
     if base is None or _apart(_answers(base, pixels), expected) > _SAME:
         return (
             "Converting is to blame: the unshrunk converted model already differs from the exported one. Try another "
@@ -82,9 +84,7 @@ def _swap(picture: np.ndarray) -> np.ndarray:
     return np.ascontiguousarray(picture[..., ::-1])
 
 
-def _permuted(one: np.ndarray, other: np.ndarray) -> bool:
-    """Whether the columns of `one` are those of `other` in another order."""
-    if _apart(one, other) <= _SAME or not np.isfinite(one).all():
-        return False
+def _reordered(one: np.ndarray, other: np.ndarray) -> float:
+    """How far the columns of `one` are from those of `other` in the best other order; infinite where there is none."""
     nearest = np.abs(one[:, :, None] - other[:, None, :]).mean(axis=0).argmin(axis=1)
-    return len(set(nearest.tolist())) == len(nearest) and _apart(one, other[:, nearest]) <= _SAME
+    return _apart(one, other[:, nearest]) if len(set(nearest.tolist())) == len(nearest) else float("inf")
