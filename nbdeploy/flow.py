@@ -236,7 +236,13 @@ def _build(
     page = render_report(
         report,
         title=f"{name} for {target.name}",
-        facts={**manifest, "dataset": manifest["dataset"]["fingerprint"], "accepted_failure": accepted, "files": {}},
+        facts={
+            **manifest,
+            "dataset": manifest["dataset"]["fingerprint"],
+            "accepted_failure": accepted,
+            "files": {},
+            "machine": report.metrics.get("measured_on"),
+        },
         labels=program.signature.labels,
         pictures={row.file: thumbnail(row.file) for row in report.changed[:_THUMBNAILS]},
         drifts=found.comparison.drifts,

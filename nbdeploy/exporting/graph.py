@@ -115,7 +115,9 @@ class Deployable(nn.Module):
 
     def forward(self, image: Tensor) -> Tensor:
         """uint8 [1, H, W, C] to float32 [1, classes]."""
-        probabilities: Tensor = self.activation(self.model(self.before(image.permute(0, 3, 1, 2).float())))
+        # The Learner feeds NCHW; PyTorch runs a merely permuted picture 2.4 times slower (resnet18, 64 px).
+        pixels = image.permute(0, 3, 1, 2).contiguous().float()
+        probabilities: Tensor = self.activation(self.model(self.before(pixels)))
         return probabilities
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import platform
 import statistics
 import subprocess
 import sys
@@ -21,12 +22,13 @@ _MOST_S = 60.0  # for one setting of one model; a slower model is run less often
 
 def measure(bundle: Path, program: Path, pixels: Path, *, runs: int = 200) -> dict[str, Any]:
     """Metrics ``latency_ms_p50 latency_ms_p90`` (one thread), the same with ``_all`` (a thread a CPU), with
-    ``_original`` for the PyTorch model, ``peak_memory_mb`` of a process that loads and runs it, and ``latency_runs``.
+    ``_original`` for the PyTorch model, ``peak_memory_mb`` of a process that loads and runs it, ``latency_runs``, and
+    ``measured_on``.
 
     `program` is a .pt2 file, `pixels` a .npy of uint8 ``[1, H, W, C]``. The two take turns in rounds, so that a busy
     machine slows both alike. Only the model is timed, not the decoding of a file.
     """
-    metrics: dict[str, Any] = {}
+    metrics: dict[str, Any] = {"measured_on": _machine()}
     for threads, suffix in ((1, ""), (0, "_all")):
         workers = {
             "": _Worker("bundle", bundle, pixels, threads),
@@ -50,6 +52,13 @@ def measure(bundle: Path, program: Path, pixels: Path, *, runs: int = 200) -> di
             for worker in workers.values():
                 worker.close()
     return metrics
+
+
+def _machine() -> str:
+    """What the times were measured on, and how busy it was before: the reader of a ratio wants to know."""
+    cpus = os.cpu_count() or 1
+    load = f", load {os.getloadavg()[0]:.1f} beforehand" if hasattr(os, "getloadavg") else ""
+    return f"{platform.system()} {platform.machine()}, {cpus} CPU{'s' if cpus > 1 else ''}{load}"
 
 
 class _Worker:

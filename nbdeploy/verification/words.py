@@ -7,14 +7,13 @@ from dataclasses import dataclass
 from typing import Any
 
 from nbdeploy.core.report import Check, Report, Status, show
-from nbdeploy.verification.figures import SPACE, milliseconds, number, percent, quantity
+from nbdeploy.verification.figures import SPACE, number, percent, quantity
 
 
 @dataclass(frozen=True, slots=True)
 class Words:
-    """A check is known by `words`, all of which are in its name. `bound` says which side of the limit is good."""
+    """What a person reads of a check. `bound` says which side of the limit is good."""
 
-    words: tuple[str, ...]
     question: str
     step: str
     """The next step when the check failed; "" for the general one."""
@@ -32,40 +31,21 @@ _EXACT = (
     "This recipe should not change answers, so a step differs between training and the app. "
     "The diagnosis, if there is one, names it."
 )
-_KNOWN = (
-    Words(("agreement",), "Does it pick the same label as the original?", "", "share", "at least"),
-    Words(("mean", "d"), "How far do probabilities move on average, from 0 to 1?", "", "", "at most"),
-    Words(("drop",), "How much accuracy was lost?", "", "points", "at most"),
-    Words(("drift",), "How far does any probability move, from 0 to 1?", "", "", "at most"),
-    Words(("diff",), "How far does any probability move, from 0 to 1?", "", "", "at most"),
-    Words(("accuracy",), "Is it right as often as the original?", "", "share", "at least"),
-    Words(("label",), "Are the labels and their order the ones trained with?", _AGAIN),
-    Words(("sample",), "Do the sample pictures give the answers stored beside them?", _AGAIN),
-    Words(("hash",), "Is every file exactly as it was written?", _AGAIN),
-    Words(
-        ("load",),
-        "Does it give the same answers when loaded afresh?",
-        "Check that the runtime's version here is the one in the list of tools below, then run nd.verify again.",
-        bound="at most",
-    ),
-    Words(
-        ("fresh",),
-        "Does it give the same answers in a new process?",
-        "Check that the runtime's version here is the one in the list of tools below, then run nd.verify again.",
-        bound="at most",
-    ),
-    Words(
-        ("latency",), "Is it quick enough?", "Try a smaller recipe, or run the timing again on a quiet machine.", "ms"
-    ),
-)
-_UNKNOWN = Words((), "", _NEXT)
-_FORMATS = {"share": percent, "points": lambda v: f"{100 * v:.1f}{SPACE}points", "ms": milliseconds, "": quantity}
-
-
-def _known(check: Check) -> Words:
-    """What is known about a check of that name."""
-    name = check.name.lower()
-    return next((words for words in _KNOWN if all(word in name for word in words.words)), _UNKNOWN)
+_RUNTIME = "Check that the runtime's version here is the one in the list of tools below, then run nd.verify again."
+_KNOWN = {
+    "top1_agreement": Words("Does it pick the same label as the original?", "", "share", "at least"),
+    "answers_are_numbers": Words("How many pictures got no usable answer?", "", bound="at most"),
+    "mean_drift": Words("How far do probabilities move on average, from 0 to 1?", "", bound="at most"),
+    "max_drift": Words("How far does any probability move, from 0 to 1?", "", bound="at most"),
+    "accuracy_drop": Words("How much accuracy was lost?", "", "points", "at most"),
+    "accuracy": Words("Is it right as often as the original?", "", "share", "at least"),
+    "labels": Words("Are the labels and their order the ones trained with?", _AGAIN, bound="exactly"),
+    "samples": Words("Do the sample pictures give the answers stored beside them?", _RUNTIME, bound="at most"),
+    "file_hashes": Words("How many files are not as they were written?", _AGAIN, bound="at most"),
+    "fresh_process": Words("Does it give the same answers in a new process?", _RUNTIME, bound="at most"),
+}
+_UNKNOWN = Words("", _NEXT)
+_FORMATS = {"share": percent, "points": lambda v: f"{100 * v:.1f}{SPACE}points", "": quantity}
 
 
 def rows(report: Report, recipe: Mapping[str, Any]) -> list[dict[str, str]]:
@@ -78,7 +58,7 @@ def rows(report: Report, recipe: Mapping[str, Any]) -> list[dict[str, str]]:
 
 
 def _row(check: Check, recipe: Mapping[str, Any]) -> dict[str, str]:
-    words = _known(check)
+    words = _KNOWN.get(check.name, _UNKNOWN)
     limit = _amount(check.limit, words)
     shrunk = "int8" in str(recipe.get("weights", recipe.get("name", "")))
     step = words.step or (_SHRUNK if shrunk else _EXACT)
