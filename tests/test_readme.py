@@ -1,0 +1,62 @@
+"""What README and docs tell a person to type is what the code takes."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from pathlib import Path
+
+import pytest
+
+import nbdeploy as nd
+from nbdeploy import registry
+from nbdeploy.cli import parser
+from nbdeploy.options import VERBS, add_options
+from nbdeploy.parsing import Parser
+
+PAGES = ("README.md", "docs/architecture.md", "docs/adding-a-target.md", "notebooks/README.md")
+
+
+@pytest.fixture(scope="module")
+def text(root: Path) -> str:
+    return "\n".join((root / page).read_text(encoding="utf-8") for page in PAGES)
+
+
+def test_every_command_of_the_terminal_is_one_the_parser_takes(text: str) -> None:
+    commands = re.findall(r"^    nbdeploy (.+?)(?:  +#.*)?$", text, re.MULTILINE)
+    assert 5 <= len(commands)
+    for command in commands:
+        assert parser().parse_args(shlex.split(command)).verb in VERBS
+
+
+def test_every_magic_is_one_the_parser_takes(text: str) -> None:
+    magics = re.findall(r"^ .*%(train|deploy|doctor)\b(.*)$", text, re.MULTILINE)
+    assert {"train", "deploy"} <= {verb for verb, _ in magics}
+    for verb, line in magics:
+        add_options(Parser(), verb, notebook=True).parse_args(shlex.split(line))
+
+
+def test_every_make_target_is_in_the_makefile(text: str, root: Path) -> None:
+    offered = set(re.findall(r"^([a-z]+):.*## ", (root / "Makefile").read_text(encoding="utf-8"), re.MULTILINE))
+    assert {"demo", "test", "lab", "check", "bench"} <= offered
+    assert set(re.findall(r"`make ([a-z]+)", text)) <= offered
+
+
+def test_every_public_name_it_uses_exists(text: str) -> None:
+    names = set(re.findall(r"\bnd\.(\w+)\(", text))
+    assert {"deploy", "export"} <= names
+    assert names <= set(nd.__all__)
+
+
+def test_the_table_of_targets_is_the_registry(root: Path) -> None:
+    rows = re.findall(r"^\| `(\w+)`.*?\| ([\w, ]+) \|", (root / "README.md").read_text(encoding="utf-8"), re.MULTILINE)
+    assert {name: set(registry.targets.load(name).recipes) for name in registry.targets.own} == {
+        name: set(recipes.split(", ")) for name, recipes in rows
+    }
+
+
+def test_every_link_and_picture_is_there(root: Path) -> None:
+    for page in PAGES:
+        file = root / page
+        for link in re.findall(r"\]\(([^)#]+)\)", file.read_text(encoding="utf-8")):
+            assert (file.parent / link).exists(), f"{page} links to {link}"
