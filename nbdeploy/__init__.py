@@ -19,7 +19,8 @@ from nbdeploy import errors
 
 if TYPE_CHECKING:
     from nbdeploy.checkup import doctor
-    from nbdeploy.core.bundle import Bundle, Prediction
+    from nbdeploy.core.bundle import Bundle
+    from nbdeploy.core.prediction import Prediction
     from nbdeploy.core.recipe import RECIPES, Recipe
     from nbdeploy.core.report import Check, Report
     from nbdeploy.core.signature import Signature
@@ -57,7 +58,7 @@ _HOME = {
     "Bundle": "nbdeploy.core.bundle",
     "Check": "nbdeploy.core.report",
     "ImageSet": "nbdeploy.data.imageset",
-    "Prediction": "nbdeploy.core.bundle",
+    "Prediction": "nbdeploy.core.prediction",
     "Program": "nbdeploy.exporting.program",
     "Recipe": "nbdeploy.core.recipe",
     "Report": "nbdeploy.core.report",

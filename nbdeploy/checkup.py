@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import html
 import importlib
 import os
 import platform
@@ -14,6 +13,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
+from nbdeploy.core import look
 from nbdeploy.errors import MissingExtra
 from nbdeploy.registry import Entry, targets
 
@@ -80,14 +80,14 @@ class Doctor:
         ]
 
     def _repr_html_(self) -> str:
-        left = "<td style='text-align:left'>"
-        rows = "".join(
-            f"<tr>{left}{_sign(t)}</td>{left}<b>{html.escape(name)}</b></td>{left}{html.escape(_state(t))}</td></tr>"
-            for name, t in self.targets.items()
-        )
+        rows = [(_look_of(t), name, _what_to_do(t)) for name, t in self.targets.items()]
         facts = [*self._machine(), *((name, v or "not installed") for name, v in self.versions.items())]
-        more = "".join(f"<tr>{left}{html.escape(n)}</td>{left}{html.escape(v)}</td></tr>" for n, v in facts)
-        return f"<table>{rows}</table><details><summary>Machine and packages</summary><table>{more}</table></details>"
+        ready = sum(t.ready for t in self.targets.values())
+        return look.output(
+            look.head(f"{ready} of {len(self.targets)} targets ready"),
+            look.table(rows, "lHt"),
+            look.details("Machine and packages", look.table(facts, "ht", css="nbd-bare")),
+        )
 
 
 def doctor(*, gpu: bool = False) -> Doctor:
@@ -149,6 +149,17 @@ def _gpu() -> str:
 
 def _sign(target: Readiness) -> str:
     return "✓" if target.ready else "✗"
+
+
+def _look_of(target: Readiness) -> look.Html:
+    return look.sign("passed", "ready") if target.ready else look.sign("failed", "missing")
+
+
+def _what_to_do(target: Readiness) -> str:
+    if target.ready:
+        return target.summary
+    install = look.tag("code", "nbd-mono", target.install)
+    return look.joined(f"{', '.join(target.missing)}. Type: ", install)
 
 
 def _state(target: Readiness) -> str:

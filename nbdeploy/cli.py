@@ -8,6 +8,7 @@ be done, 2 wrong use, 130 stopped by Ctrl-C.
 from __future__ import annotations
 
 import argparse
+import io
 import json
 import os
 import sys
@@ -63,6 +64,8 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _main(argv: list[str]) -> int:
     show_tracebacks("--traceback" in argv)
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")  # a terminal that has no such letters
     top = parser()
     if "_ARGCOMPLETE" in os.environ:
         _complete(top)
@@ -101,7 +104,8 @@ def _failed(error: Exception, argv: list[str]) -> int:
 
 
 def _json(data: Any) -> str:
-    return json.dumps(data, ensure_ascii=False, indent=2, allow_nan=False) + "\n"
+    plain = (sys.stdout.encoding or "").lower().replace("-", "") != "utf8"
+    return json.dumps(data, ensure_ascii=plain, indent=2, allow_nan=False) + "\n"
 
 
 @contextmanager

@@ -78,7 +78,7 @@ class UnknownName(UsageError):
     """A name that is in no table. A near miss is suggested, and never run."""
 
     def __init__(self, kind: str, name: str, known: Iterable[str], *, note: str = "") -> None:
-        known = sorted(known)
+        name, known = str(name), sorted(known)
         near = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
         hint = note or (f'Did you mean "{near[0]}"? ' if near else "") + f"Known: {', '.join(known)}."
         super().__init__(f'There is no {kind} "{name}".', hint=hint)

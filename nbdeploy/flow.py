@@ -9,12 +9,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from nbdeploy import registry
+from nbdeploy.core import numbers
 from nbdeploy.core.bundle import MANIFEST, Bundle
-from nbdeploy.core.files import check_place, new_folder, put_in_place
+from nbdeploy.core.files import check_place, file_name, new_folder, put_in_place
 from nbdeploy.core.progress import step, track
 from nbdeploy.core.recipe import Recipe, recipe_named
-from nbdeploy.core.reference import present
-from nbdeploy.core.report import Report, show
+from nbdeploy.core.reference import DataFile, present, spread
+from nbdeploy.core.report import Report
+from nbdeploy.core.summary import check_row
 from nbdeploy.errors import ExportError, NbdeployWarning, UsageError, VerificationFailed
 
 if TYPE_CHECKING:
@@ -35,23 +37,24 @@ def deploy(
     out: str | Path | None = None,
     name: str | None = None,
     version: str = "1.0.0",
-    images: ImageSet | None = None,
+    images: ImageSet | str | Path | None = None,
     samples: int = 16,
     overwrite: bool = False,
     accept_failed: str | None = None,
     seed: int = 42,
-    verify_files: int = 500,
-    calibration_files: int = 100,
+    verify_files: int | None = None,
+    calibration_files: int | None = None,
     latency_runs: int = 200,
     trust_pickle: bool = False,
 ) -> Bundle:
     """Export, convert, shrink, package and verify `model`, and put the bundle at `out` when it passed.
 
     `model` is a fastai Learner, a Program, the folder of a saved one, or with `trust_pickle` a fastai ``export.pkl``.
-    `target` and `recipe` are names (see ``nbdeploy doctor``). `out` defaults to ``build/NAME-TARGET``. `images` gives
-    held-out and training files where the model has none, or finds moved ones again by content. `samples` pictures are
-    copied into the bundle; 0 puts made-up ones there. At least `verify_files` held-out files are compared (all, where
-    there are fewer), `calibration_files` training files calibrate static recipes. `latency_runs` 0 measures nothing.
+    `target` and `recipe` are names (see ``nbdeploy doctor``). `out` defaults to ``build/NAME-TARGET``. `images` (an
+    ImageSet, or a folder of pictures) gives held-out and training files where the model has none, or finds moved ones
+    again by content. `samples` pictures are copied into the bundle; 0 puts made-up ones there. At most `verify_files`
+    held-out files are compared and `calibration_files` training files calibrate static recipes: by default all that a
+    Program holds, 500 and 100 of a Learner's. `latency_runs` 0 measures nothing.
 
     The bundle appears whole or not at all. One that fails is kept as ``NAME.failed`` and VerificationFailed says which
     check and by how much; `accept_failed` (a reason) puts it in place all the same, with failure and reason written in
@@ -60,7 +63,8 @@ def deploy(
     wanted = recipe_named(recipe)
     lowering: Target = registry.targets.load(target)()
     lowering.check(wanted)
-    if samples < 0 or verify_files < 1 or calibration_files < 1 or latency_runs < 0:
+    counts = (1 if count is None else count for count in (verify_files, calibration_files))
+    if samples < 0 or min(counts) < 1 or latency_runs < 0:
         raise UsageError(
             "samples and latency_runs cannot be negative; verify_files and calibration_files must be at least 1.",
             hint="Leave them out to use the defaults.",
@@ -79,7 +83,7 @@ def deploy(
         trust_pickle=trust_pickle,
     )
     name = name or program.name
-    place = Path(out) if out is not None else Path("build") / f"{name}-{lowering.name}"
+    place = Path(out) if out is not None else Path("build") / f"{file_name(name) or 'model'}-{lowering.name}"
     with (
         new_folder(place, overwrite=overwrite, mark=MANIFEST) as work,
         tempfile.TemporaryDirectory(prefix="nbdeploy-") as job,
@@ -104,7 +108,7 @@ def deploy(
     return Bundle.load(place)
 
 
-def verify(bundle: Bundle | str | Path, model: Any = None, *, images: ImageSet | None = None) -> Report:
+def verify(bundle: Bundle | str | Path, model: Any = None, *, images: ImageSet | str | Path | None = None) -> Report:
     """Check a bundle where it stands and, where `model` (Learner, Program or folder) is given, hold it to the original.
 
     Gives a Report; does not raise for a failed check. Raises BundleError when there is no bundle.
@@ -134,48 +138,60 @@ def verify(bundle: Bundle | str | Path, model: Any = None, *, images: ImageSet |
 def as_program(
     model: Any,
     *,
-    images: ImageSet | None = None,
+    images: ImageSet | str | Path | None = None,
     name: str | None = None,
-    verify_files: int = 500,
-    calibration_files: int = 100,
+    verify_files: int | None = None,
+    calibration_files: int | None = None,
     seed: int = 42,
     trust_pickle: bool = False,
 ) -> Program:
     """The Program of whatever `deploy` takes as its model. A fastai pickle can run code: only with `trust_pickle`."""
+    from nbdeploy.data.imageset import ImageSet  # noqa: PLC0415 - Pillow
     from nbdeploy.exporting.pickled import unpickled  # noqa: PLC0415 - torch
     from nbdeploy.exporting.program import Program  # noqa: PLC0415
 
+    if isinstance(images, str | Path):
+        images = ImageSet.from_folder(images, seed=seed)
     if isinstance(model, str | Path):
         path = Path(model)
         model = unpickled(path, trust=trust_pickle) if path.is_file() else Program.load(path)
     if isinstance(model, Program):
-        return _found_again(model, images) if images is not None else model
+        program = _found_again(model, images, calibration_files, seed) if images is not None else model
+        if calibration_files is not None and len(program.reference.calibration) < calibration_files:
+            warnings.warn(
+                f"This model names {len(program.reference.calibration)} training files, not {calibration_files}; "
+                "images=nd.ImageSet.from_folder('...') (--data FOLDER) gives more.",
+                NbdeployWarning,
+                stacklevel=3,
+            )
+        bounded = program.reference.bounded(held_out=verify_files, calibration=calibration_files, seed=seed)
+        return dataclasses.replace(program, reference=bounded)
     from nbdeploy.exporting.learner import export  # noqa: PLC0415 - fastai
 
-    return export(
-        model,
-        images=images,
-        name=name,
-        verify_files=verify_files,
-        calibration_files=calibration_files,
-        seed=seed,
-    )
+    bounds = {"verify_files": verify_files, "calibration_files": calibration_files}
+    given: dict[str, Any] = {key: most for key, most in bounds.items() if most is not None}
+    return export(model, images=images, name=name, seed=seed, **given)
 
 
-def _found_again(program: Program, images: ImageSet) -> Program:
-    """The program with the paths of its files replaced by those in `images` that have the same content."""
+def _found_again(program: Program, images: ImageSet, calibration_files: int | None, seed: int) -> Program:
+    """The program with the paths of its files replaced by those in `images` that have the same content.
+
+    Where more `calibration_files` are wanted than it names, training files of `images` are added.
+    """
     at = {file.sha256: str(file.path) for file in (*images.train, *images.valid)}
     reference = program.reference
 
     def moved(files: tuple[Any, ...]) -> tuple[Any, ...]:
         return tuple(dataclasses.replace(file, path=at.get(file.sha256, file.path)) for file in files)
 
-    return dataclasses.replace(
-        program,
-        reference=dataclasses.replace(
-            reference, held_out=moved(reference.held_out), calibration=moved(reference.calibration)
-        ),
+    named = {file.sha256 for file in (*reference.held_out, *reference.calibration)}
+    others = [DataFile(str(file.path), file.sha256, file.label) for file in images.train if file.sha256 not in named]
+    lacking = max(0, (calibration_files or 0) - len(reference.calibration))
+    more = tuple(others[index] for index in spread(others, lacking, seed)) if lacking else ()
+    found = dataclasses.replace(
+        reference, held_out=moved(reference.held_out), calibration=(*moved(reference.calibration), *more)
     )
+    return dataclasses.replace(program, reference=found)
 
 
 def _build(
@@ -202,7 +218,7 @@ def _build(
     calibration = _calibration(program) if recipe.calibrated else None
     with step(f"converting to {target.name}, {recipe.name}") as note:
         artifact = convert(program, target, recipe, job, calibration=calibration)
-        note(f"{artifact.size_bytes / 1e6:.2f} MB")
+        note(numbers.size(artifact.size_bytes))
     manifest = package.lay_out(work, program, target, artifact, name=name, version=version)
     bundle = Bundle.open(work)
     with step("verifying on raw files") as note:
@@ -210,7 +226,8 @@ def _build(
         taken = package.add_samples(work, program, most=samples, available=available)
         package.write_expected(work, program, taken, _answers(bundle, taken, found.answers, available), recipe.same)
         checks = (*found.comparison.checks, *standing_checks(bundle))
-        note(f"{len(available)} held-out files, {found.comparison.metrics['top1_agreement']:.2%} the same answer")
+        agreement = numbers.percent(found.comparison.metrics["top1_agreement"])
+        note(f"{len(available)} held-out files, {agreement} the same answer")
     report = Report(
         checks=checks,
         metrics={
@@ -316,11 +333,11 @@ def _measured(bundle: Bundle, job: Path, program: Program, available: list[int],
 
 
 def _failure(report: Report, kept: Path) -> VerificationFailed:
-    worst = report.failed[0]
+    title, value, limit, _ = (text.replace(numbers.SPACE, " ") for text in check_row(report.failed[0]))
     others = f" (and {len(report.failed) - 1} more)" if len(report.failed) > 1 else ""
     diagnosis = f" {report.diagnosis}" if report.diagnosis else ""
     return VerificationFailed(
-        f"Not deployed: {worst.title} is {show(worst.value)}, the limit is {show(worst.limit)}{others}.{diagnosis}",
+        f"Not deployed: {title} is {value}, the limit is {limit}{others}.{diagnosis}",
         hint=f"It is kept for study in {kept} (report.html). To put it in place all the same: "
         '--accept-failed "why" (accept_failed="why").',
         report=report,

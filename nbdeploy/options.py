@@ -94,10 +94,10 @@ def _deploy_options(parser: Parser, *, notebook: bool) -> None:
     parser.add_argument("--accept-failed", metavar="WHY", help="put it in place though a check failed; WHY is recorded")
     parser.add_argument("--trust-pickle", action="store_true", help="load a .pkl, which can run any code in it")
     parser.add_argument(
-        "--verify-files", type=whole(1), default=500, metavar="N", help="held-out files to compare on, at most (500)"
+        "--verify-files", type=whole(1), metavar="N", help="held-out files to compare on, at most (all it has)"
     )
     parser.add_argument(
-        "--calibration-files", type=whole(1), default=100, metavar="N", help="training files to calibrate on (100)"
+        "--calibration-files", type=whole(1), metavar="N", help="training files to calibrate on (all it has)"
     )
     parser.add_argument("--latency-runs", type=whole(0), default=200, metavar="N", help="timed runs (200); 0: none")
     _seed(parser)

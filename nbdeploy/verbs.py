@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from nbdeploy.errors import UsageError
+from nbdeploy.errors import DataError, UsageError
 from nbdeploy.options import add_options, given, images_call
 from nbdeploy.parsing import Parser
 
@@ -104,9 +104,21 @@ def predict(args: argparse.Namespace) -> Done:
     """Ask a bundle about files."""
     from nbdeploy.core.bundle import Bundle  # noqa: PLC0415 - called lazily
 
-    answer = Bundle.load(args.bundle).predict(*args.files)
-    answers = answer if isinstance(answer, list) else [answer]
-    return Done([answer.to_dict() for answer in answers], "\n".join(map(str, answers)))
+    bundle = Bundle.load(args.bundle)
+    rows: list[dict[str, Any]] = []
+    lines: list[str] = []
+    for file in args.files:
+        try:
+            answer = bundle.predict(file)
+        except DataError as error:
+            if len(args.files) == 1:
+                raise
+            rows.append({"file": file, "error": error.message})  # one bad file of many stops nothing
+            lines.append(error.message)
+        else:
+            rows.append(answer.to_dict())
+            lines.append(str(answer))
+    return Done(rows, "\n".join(lines), ok=not any("error" in row for row in rows))
 
 
 def doctor(args: argparse.Namespace) -> Done:

@@ -148,6 +148,39 @@ def test_only_the_document_reaches_standard_output(verb: Any, capfd: pytest.Capt
     assert all(f"from {what}" in shown.err for what in ("Python", "native code", "a child"))
 
 
+def test_one_bad_file_of_many_stops_nothing(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from nbdeploy.core.bundle import Bundle, Prediction
+
+    class Fake:
+        def predict(self, file: str) -> Prediction:
+            if file == "bad.png":
+                raise DataError("bad.png cannot be read.")
+            return Prediction(file, "🍏", {"🍏": float("nan"), "b": 0.5}, 1.0)
+
+    monkeypatch.setattr(Bundle, "load", lambda _: Fake())
+    assert main(["predict", "b", "bad.png", "good.png", "--json"]) == 1
+    bad, good = json.loads(capsys.readouterr().out)
+    assert {"file": "bad.png", "error": "bad.png cannot be read."} == bad
+    assert {"🍏": None, "b": 0.5} == good["probabilities"]
+    assert main(["predict", "b", "bad.png"]) == 1
+    assert "DataError: bad.png" in capsys.readouterr().err
+
+
+def test_a_terminal_without_such_letters_gets_the_result_all_the_same() -> None:
+    code = (
+        "import sys; from nbdeploy import verbs; from nbdeploy.cli import main;"
+        "verbs.predict = lambda _: verbs.Done({'\\U0001f34f': 'é'}, '\\U0001f34f');"
+        "sys.exit(main(['predict', 'b', 'f', *sys.argv[1:]]))"
+    )
+    ascii_only = {**os.environ, "PYTHONIOENCODING": "ascii"}
+    for more in ([], ["--json"]):
+        line = [sys.executable, "-c", code, *more]
+        done = subprocess.run(line, capture_output=True, text=True, check=True, env=ascii_only)
+        assert {"🍏": "é"} == json.loads(done.stdout) if more else done.stdout == "\\U0001f34f\n"
+
+
 def test_our_warnings_are_notes_and_those_of_libraries_are_left_out(
     verb: Any, capsys: pytest.CaptureFixture[str]
 ) -> None:

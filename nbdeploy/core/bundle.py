@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import shlex
 from collections.abc import Callable, Mapping, Sequence
@@ -10,61 +11,26 @@ from functools import cached_property
 from html import escape
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any, overload
+from urllib.parse import quote
 
 from nbdeploy import registry
+from nbdeploy.core import look, numbers, summary
 from nbdeploy.core.files import sha256_of
-from nbdeploy.core.report import SIGNS, Report, Status, show
+from nbdeploy.core.hush import native_hushed
+from nbdeploy.core.numbers import SPACE
+from nbdeploy.core.prediction import Prediction, Predictions
+from nbdeploy.core.report import Report
 from nbdeploy.core.signature import Signature
-from nbdeploy.errors import BundleError, DataError, IntegrityError
+from nbdeploy.errors import BundleError, DataError, IntegrityError, NbdeployError, UsageError
 
 if TYPE_CHECKING:
     from nbdeploy.templates.python.predict import Classifier
 
 FORMAT = 1
 MANIFEST = "manifest.json"
+SEAL = "manifest_sha256"
 _MAX_MANIFEST_BYTES = 64 << 20
-_LABELS_SHOWN = 5
 _HOST = "app/python/predict.py"
-
-
-@dataclass(frozen=True, slots=True)
-class Prediction:
-    """What a bundle answered for one picture. `probabilities` is label -> 0..1, in the model's own order."""
-
-    file: str
-    label: str
-    probabilities: Mapping[str, float]
-    inference_ms: float
-
-    @property
-    def probability(self) -> float:
-        """Of the answer, 0..1."""
-        return self.probabilities[self.label]
-
-    def top(self, most: int = _LABELS_SHOWN) -> list[tuple[str, float]]:
-        """The likeliest labels with their probabilities, likeliest first."""
-        return sorted(self.probabilities.items(), key=lambda pair: -pair[1])[:most]
-
-    def to_dict(self) -> dict[str, Any]:
-        """Plain data, as ``nbdeploy predict --json`` prints it."""
-        return {
-            "file": self.file,
-            "label": self.label,
-            "probabilities": dict(self.probabilities),
-            "inference_ms": self.inference_ms,
-        }
-
-    def __str__(self) -> str:
-        return f"{self.file}: {self.label}  {self.probability:.1%}  ({self.inference_ms:.1f} ms)"
-
-    def _repr_html_(self) -> str:
-        bars = "".join(
-            f"<tr><td style='text-align:left'>{escape(label)}</td><td style='text-align:right'>{value:.1%}</td>"
-            f"<td style='width:160px'><div style='height:8px;width:{value:.1%};border-radius:2px;"
-            f"background:var(--jp-brand-color1,#2563eb)'></div></td></tr>"
-            for label, value in self.top()
-        )
-        return f"<table><caption>{escape(self.file)} · {self.inference_ms:.1f} ms</caption>{bars}</table>"
 
 
 @dataclass(frozen=True)
@@ -144,8 +110,9 @@ class Bundle:
         return Report.from_dict(json.loads((self.path / "report.json").read_text(encoding="utf-8")))
 
     def changed_files(self) -> list[str]:
-        """Files that are missing or whose hash is not the manifest's."""
-        return [
+        """Files that are missing or whose hash is not the manifest's, and the manifest where it breaks its own seal."""
+        edited = [] if sealed(self.manifest) == self.manifest else [MANIFEST]
+        return edited + [
             file["path"]
             for file in self.manifest["files"]
             if not (self.path / file["path"]).is_file() or sha256_of(self.path / file["path"]) != file["sha256"]
@@ -161,28 +128,44 @@ class Bundle:
         Runs the same host code and runtime that the bundle carries, from nbdeploy's own copy: code inside a bundle
         that came from elsewhere is never executed here.
         """
-        answers = [self._one(item) for item in (file, *files)]
+        answers = Predictions(self._one(item) for item in (file, *files))
         return answers if files else answers[0]
 
     def _one(self, source: str | Path | bytes) -> Prediction:
+        if not isinstance(source, bytes | str | Path):
+            raise UsageError(
+                f"predict takes a picture's path or the bytes of its file, not {type(source).__name__}.",
+                hint='Type: bundle.predict("photo.jpg")',
+            )
         name = "(bytes)" if isinstance(source, bytes) else str(source)
         if not isinstance(source, bytes) and not Path(source).is_file():
             raise DataError(f"There is no file {source}.", hint="Give the path of a picture.")
+        classifier = self.classifier
         try:
-            row = self.classifier.predict(source)
-        except (OSError, ValueError, SyntaxError) as error:  # what Pillow raises for a file that is no picture
+            pixels = classifier.pixels(source)
+        except (OSError, ValueError, SyntaxError) as error:  # what `decode` raises for a file that is no picture
             raise DataError(
                 f"{name} cannot be read as a picture ({error}).", hint="Give a JPEG or PNG file."
             ) from error
+        row = classifier.answer(pixels)
         return Prediction(name, row["label"], row["probabilities"], row["inference_ms"])
 
     @cached_property
     def classifier(self) -> Classifier:
-        """The model, loaded once."""
+        """The model, loaded once. Raises BundleError where its runtime does not take it."""
         from nbdeploy.templates.python.predict import Classifier  # noqa: PLC0415 - numpy and Pillow
 
         load: Callable[[str, int], Any] = registry.targets.load(self.target)().load
-        return Classifier(self.path, load=load)
+        try:
+            with native_hushed():
+                return Classifier(self.path, load=load)
+        except NbdeployError:
+            raise
+        except Exception as error:  # every runtime has errors of its own for a file that it cannot read
+            why = str(error).splitlines()[0] if str(error) else type(error).__name__
+            raise BundleError(
+                f"{self.model} cannot be loaded ({why}).", hint="Make the bundle again with nd.deploy."
+            ) from error
 
     def __repr__(self) -> str:
         return f"Bundle({self.name!r} {self.version}, {self.target} {self.recipe}, {self.path})"
@@ -200,46 +183,40 @@ class Bundle:
             f"Use it with nbdeploy:    nbdeploy predict {here} {picture}",
         ]
 
+    def _verdict(self) -> tuple[str, str]:
+        """A key of `SIGNS`, and words."""
+        if accepted := self.manifest.get("accepted_failure"):
+            return "failed", f"put in place although checks failed: {accepted['why']}"
+        return ("passed", "verified") if self.report.compared else ("not_run", "NOT verified")
+
     def _headline(self) -> str:
-        accepted = self.manifest.get("accepted_failure")
-        verdict = (
-            f"put in place although checks failed: {accepted['why']}"
-            if accepted
-            else "verified"
-            if self.report.compared
-            else "NOT verified"
-        )
-        size = self.manifest["files"][0]["bytes"] / 1e6
-        return f"{self.name} {self.version} for {self.target}, {self.recipe}, {size:.2f} MB: {verdict}"
+        size = numbers.size(self.manifest["files"][0]["bytes"])
+        what = f"{self.name} {self.version} for {self.target}, {self.recipe}, {size}: {self._verdict()[1]}"
+        return what.replace(SPACE, " ")
 
     def _repr_html_(self) -> str:
-        m = self.report.metrics
-        facts = [
-            ("agreement with the original", m.get("top1_agreement"), "{:.2%}"),
-            ("accuracy, original", m.get("accuracy_original"), "{:.2%}"),
-            ("accuracy, deployed", m.get("accuracy_deployed"), "{:.2%}"),
-            ("largest probability change", m.get("max_abs_diff"), "{:.2g}"),
-            ("latency, 1 thread", m.get("latency_ms_p50"), "{:.2f} ms"),
-            ("the original's", m.get("latency_ms_p50_original"), "{:.2f} ms"),
-        ]
-        cells = "".join(
-            f"<td style='text-align:left;padding-right:16px'><div style='opacity:.7'>{escape(name)}</div>"
-            f"<div style='font-variant-numeric:tabular-nums'><b>{_shown(value, form)}</b></div></td>"
-            for name, value, form in facts
-        )
-        checks = [
-            f"{SIGNS[status]} {sum(check.status is status for check in self.report.checks)} {status.replace('_', ' ')}"
-            for status in (Status.failed, Status.not_run, Status.passed)
-            if any(check.status is status for check in self.report.checks)
-        ]
-        return (
-            f"<div><b>{escape(self._headline())}</b><div>{', '.join(checks)}</div><table><tr>{cells}</tr></table>"
-            f"<code>{escape(str(self.path))}</code></div>"
+        s, checks = self.signature, summary.verdict(self.report)
+        return look.output(
+            look.head(f"{self.name} {self.version} for {self.target}, {self.recipe}"),
+            look.tag("div", "nbd-line", look.sign(*self._verdict()), " ", look.tag("span", "nbd-quiet", checks)),
+            *self.report.figures(),
+            look.quiet(f"{len(s.labels)} labels, pictures as {s.width}{SPACE}×{SPACE}{s.height} pixels"),
+            look.tag("div", "", look.tag("code", "nbd-mono", str(self.path)), self._link()),
         )
 
+    def _link(self) -> str:
+        # A notebook's page resolves links from the notebook's folder, where its kernel runs.
+        try:
+            place = self.path.relative_to(Path.cwd()).as_posix()
+        except (ValueError, OSError):
+            return ""
+        return look.Html(f' <a href="{escape(quote(place))}/report.html" target="_blank">report.html</a>')
 
-def _shown(value: Any, form: str) -> str:
-    return form.format(value) if isinstance(value, int | float) else show(value)
+
+def sealed(manifest: Mapping[str, Any]) -> dict[str, Any]:
+    """The manifest with the SHA-256 of all else in it, so that an edit by hand is noticed."""
+    rest = {key: value for key, value in manifest.items() if key != SEAL}
+    return {**rest, SEAL: hashlib.sha256(json.dumps(rest, sort_keys=True).encode()).hexdigest()}
 
 
 def _check_manifest(path: Path, manifest: Any) -> None:
@@ -249,7 +226,8 @@ def _check_manifest(path: Path, manifest: Any) -> None:
         files: Sequence[Mapping[str, Any]] = manifest["files"]
         names = [str(file["path"]) for file in files]
         texts = [manifest[key] for key in ("name", "version", "target", "model")]
-        [file["sha256"] for file in files]
+        texts += [text for file in files for text in (file["path"], file["sha256"])]
+        texts += manifest["samples"]
         recipe, signature = manifest["recipe"]["name"], manifest["signature"]
     except (KeyError, TypeError) as error:
         raise BundleError(f"{path / MANIFEST} is no manifest ({error!r}).", hint="Make the bundle again.") from error

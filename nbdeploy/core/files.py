@@ -7,8 +7,10 @@ import errno
 import hashlib
 import json
 import os
+import re
 import shutil
 import sys
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -19,6 +21,8 @@ from nbdeploy.errors import OutputError
 _CHUNK = 1 << 20
 _RENAME_EXCHANGE = 2  # linux/fs.h
 _AT_FDCWD = -100
+_MOST_NAME_BYTES = 220
+"""Of a folder's name: file systems take 255, and the hidden folder beside it is called a little longer."""
 
 
 def sha256_of(path: Path) -> str:
@@ -32,7 +36,9 @@ def sha256_of(path: Path) -> str:
 
 def write_json(path: Path, value: Any) -> None:
     """Write `value` as UTF-8 JSON, indented, with a final newline."""
-    path.write_text(json.dumps(value, ensure_ascii=False, indent=2) + "\n", encoding="utf-8")
+    # A file name that is not UTF-8 holds lone surrogates, whose backslash form is JSON's own escape for them.
+    text = json.dumps(value, ensure_ascii=False, indent=2) + "\n"
+    path.write_text(text, encoding="utf-8", errors="backslashreplace")
 
 
 def cache_dir() -> Path:
@@ -42,6 +48,25 @@ def cache_dir() -> Path:
         return Path(root)
     base = os.environ.get("XDG_CACHE_HOME")
     return (Path(base) if base else Path.home() / ".cache") / "nbdeploy"
+
+
+def file_name(text: str) -> str:
+    """`text` as a name that is safe for a file or a folder; "" where nothing is left of it."""
+    return re.sub(r"[^\w.-]+", "-", text).strip("-.")[:80]
+
+
+def log_file(name: str) -> Path:
+    """A path for a log that can be written to: in the cache, or where that cannot be used among temporary files."""
+    try:
+        folder = cache_dir() / "logs"
+        folder.mkdir(parents=True, exist_ok=True)
+        log = folder / f"{file_name(name)}-{os.getpid()}.log"
+        log.touch()
+    except (OSError, RuntimeError):  # RuntimeError: this user has no home
+        handle, path = tempfile.mkstemp(prefix="nbdeploy-", suffix=".log")
+        os.close(handle)
+        return Path(path)
+    return log
 
 
 @contextmanager
@@ -66,12 +91,18 @@ def new_folder(out: Path, *, overwrite: bool = False, mark: str | None = None) -
     except OSError as error:
         raise _as_output_error(error, out) from error
     finally:
-        shutil.rmtree(work, ignore_errors=True)
+        _remove(work)
 
 
 def check_place(out: Path, *, overwrite: bool, mark: str | None = None) -> None:
     """Raise OutputError when `out` cannot be made: it exists, is not ours, or its place cannot be written to."""
-    if (out.exists() or out.is_symlink()) and not overwrite:
+    try:
+        there = out.exists() or out.is_symlink()
+    except OSError as error:
+        raise OutputError(f"{str(out)[:80]}...: {error.strerror}.", hint="Choose a shorter path.") from error
+    if len(os.fsencode(out.name)) > _MOST_NAME_BYTES:
+        raise OutputError(f"{out.name[:40]}... is too long a name for a folder.", hint="Choose a shorter one.")
+    if there and not overwrite:
         raise OutputError(f"{out} exists already.", hint="Choose another folder, or pass overwrite=True (--overwrite).")
     if out.exists() and not out.is_dir():
         raise OutputError(f"{out} is a file, not a folder.", hint="Choose another output folder.")
@@ -79,17 +110,20 @@ def check_place(out: Path, *, overwrite: bool, mark: str | None = None) -> None:
         raise OutputError(
             f"{out} holds other files (no {mark}), so it is not replaced.", hint="Choose another output folder."
         )
-    place = next(parent for parent in out.parents if parent.exists())
+    place = next((parent for parent in out.parents if parent.exists()), out)
+    if not place.is_dir():
+        raise OutputError(f"{place} is a file, so no folder can be made in it.", hint="Choose another output folder.")
     if not os.access(place, os.W_OK):
         raise OutputError(f"{place} cannot be written to.", hint="Choose an output folder of your own with -o / out=.")
 
 
 def _as_output_error(error: OSError, out: Path) -> OutputError:
     if error.errno in {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}:
-        free = shutil.disk_usage(next(p for p in out.parents if p.exists())).free
+        places = (next(p for p in out.parents if p.exists()), Path(tempfile.gettempdir()))
+        free, full = min((shutil.disk_usage(place).free, place) for place in places)
         return OutputError(
-            f"The disk is full ({free / 1e6:.0f} MB free at {out.parent}); nothing was put in place.",
-            hint="Free some space, or choose another place with -o / out=.",
+            f"The disk is full ({free / 1e6:.1f} MB free at {full}); nothing was put in place.",
+            hint="Free some space, or choose another place with -o / out= (TMPDIR for temporary files).",
         )
     if error.errno in {errno.EACCES, errno.EROFS, errno.EPERM}:
         return OutputError(f"{error.filename or out} cannot be written to.", hint="Choose a folder of your own.")
@@ -98,18 +132,25 @@ def _as_output_error(error: OSError, out: Path) -> OutputError:
 
 def put_in_place(work: Path, out: Path, *, overwrite: bool) -> None:
     """Rename `work` to `out`; an `out` that exists is exchanged with it atomically where the system can."""
-    if not out.exists():
+    if not out.exists() and not out.is_symlink():
         work.rename(out)
     elif not overwrite:
         raise OutputError(f"{out} appeared while it was being built.", hint="Pass overwrite=True (--overwrite).")
     elif _exchange(work, out):
-        shutil.rmtree(work, ignore_errors=True)
+        _remove(work)
     else:  # two renames: a kill between them leaves the old one whole as .NAME.old, which the next run puts back
         old = out.with_name(f".{out.name}.old")
         shutil.rmtree(old, ignore_errors=True)
         out.rename(old)
         work.rename(out)
         shutil.rmtree(old, ignore_errors=True)
+
+
+def _remove(path: Path) -> None:
+    if path.is_symlink():  # `out` was a link: it goes, what it led to stays
+        path.unlink(missing_ok=True)
+    else:
+        shutil.rmtree(path, ignore_errors=True)
 
 
 def _exchange(one: Path, other: Path) -> bool:

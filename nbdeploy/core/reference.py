@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import json
+import random
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -42,6 +43,17 @@ class Reference:
         lines = sorted(f"{file.sha256} {file.label}" for file in (*self.held_out, *self.calibration))
         return hashlib.sha256("\n".join(lines).encode()).hexdigest()
 
+    def bounded(self, *, held_out: int | None, calibration: int | None, seed: int) -> Reference:
+        """At most so many files of each kind, spread over the labels; None leaves a kind as it is."""
+        kept = spread(self.held_out, len(self.held_out) if held_out is None else held_out, seed)
+        taught = spread(self.calibration, len(self.calibration) if calibration is None else calibration, seed)
+        return replace(
+            self,
+            held_out=tuple(self.held_out[i] for i in kept),
+            probabilities=self.probabilities[kept],
+            calibration=tuple(self.calibration[i] for i in taught),
+        )
+
     def save(self, folder: Path) -> None:
         """Write ``reference.json`` and ``reference.npy``."""
         import numpy as np  # noqa: PLC0415 - core stays light
@@ -76,6 +88,21 @@ class Reference:
                 hint="Export the model again with nd.export or nbdeploy train.",
             )
         return cls(held_out, probabilities, calibration)
+
+
+def spread(files: Sequence[DataFile], most: int, seed: int) -> list[int]:
+    """Indices of at most `most` files, in turns of the labels, the same for the same `seed`; all in order if fewer."""
+    if len(files) <= most:
+        return list(range(len(files)))
+    shuffled = sorted(range(len(files)), key=lambda index: files[index].path)
+    random.Random(seed).shuffle(shuffled)  # noqa: S311 - a sample, not a secret
+    by_label: dict[str | None, list[int]] = {}
+    for index in shuffled:
+        by_label.setdefault(files[index].label, []).append(index)
+    chosen: list[int] = []
+    while len(chosen) < most:  # a round takes one of each label
+        chosen += [left.pop() for left in by_label.values() if left]
+    return chosen[:most]
 
 
 def as_data_file(path: str | Path, label: str | None = None) -> DataFile:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-import html
 import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from enum import StrEnum
 from typing import Any
+
+from nbdeploy.core import look, summary
+from nbdeploy.core.look import SIGNS
+from nbdeploy.core.numbers import SPACE
 
 
 class Status(StrEnum):
@@ -16,9 +19,6 @@ class Status(StrEnum):
     passed = "passed"
     failed = "failed"
     not_run = "not_run"
-
-
-SIGNS = {Status.passed: "✓", Status.failed: "✗", Status.not_run: "–"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,29 +113,53 @@ class Report:
         )
 
     def __str__(self) -> str:
-        rows = [
-            (SIGNS[check.status], check.title, show(check.value), show(check.limit), check.why)
+        checks = [
+            (f"{SIGNS[check.status]} {check.status.replace('_', ' ')}", *summary.check_row(check))
             for check in self.ordered()
         ]
-        widths = [max((len(row[i]) for row in rows), default=0) for i in range(4)]
-        lines = ["  ".join([*(cell.ljust(w) for cell, w in zip(row, widths, strict=False)), row[4]]) for row in rows]
-        lines += [f"  {name.replace('_', ' ')}: {show(value)}" for name, value in self.metrics.items()]
+        lines = summary.in_columns(checks) if checks else []
         if self.diagnosis:
-            lines.append(self.diagnosis)
-        return "\n".join(line.rstrip() for line in lines)
+            lines += ["", self.diagnosis]
+        if figures := summary.metric_rows(self.metrics):
+            lines += ["", *summary.in_columns([("", "deployed", "original", ""), *figures], right=(1, 2))]
+        lines += summary.remarks(self.metrics)
+        if self.changed:
+            lines.append(f"{len(self.changed)} held-out files changed their answer.")
+        return "\n".join(lines).replace(SPACE, " ")
 
     def _repr_html_(self) -> str:
-        body = "".join(
-            f"<tr><td>{SIGNS[c.status]} {c.status.replace('_', ' ')}</td><td>{html.escape(c.title)}</td>"
-            f"<td style='text-align:right'>{html.escape(show(c.value))}</td>"
-            f"<td style='text-align:right'>{html.escape(show(c.limit))}</td>"
-            f"<td style='text-align:left'>{html.escape(c.why)}</td></tr>"
-            for c in self.ordered()
+        kind = "failed" if self.failed else "passed" if self.compared else "not_run"
+        word = {"failed": "failed", "passed": "verified", "not_run": "not held to the original"}[kind]
+        return look.output(
+            look.head(look.sign(kind, word), " ", look.tag("span", "nbd-quiet", summary.verdict(self))),
+            look.tag("div", "nbd-told", self.diagnosis) if self.diagnosis else "",
+            look.table(
+                ((look.sign(check.status), *summary.check_row(check)) for check in self.ordered()),
+                "lHnnt",
+                heads=("Outcome", "Check", "Value", "Limit", "What it means"),
+                css="nbd-full",
+            ),
+            *self.figures(),
+            self._changed(),
         )
-        head = (
-            "<tr><th>check</th><th></th><th>value</th><th>limit</th><th style='text-align:left'>what it means</th></tr>"
+
+    def figures(self) -> list[str]:
+        """What was measured, for a notebook: a table and its small print."""
+        rows = summary.metric_rows(self.metrics)
+        heads = ("Measured", "Deployed", "Original", "")
+        small = look.quiet(" ".join(summary.remarks(self.metrics)))
+        return [look.table(rows, "Hnnl", heads=heads), small] if rows else []
+
+    def _changed(self) -> str:
+        if not self.changed:
+            return ""
+        rows = summary.changed_rows(self)
+        more = len(self.changed) - len(rows)
+        return look.details(
+            f"{len(self.changed)} held-out {'files' if len(self.changed) > 1 else 'file'} changed the answer",
+            look.table(rows, "httt", heads=("File", "True label", "Original", "Deployed"), css="nbd-full"),
+            look.quiet(f"and {more} more: see .changed") if more > 0 else "",
         )
-        return f"<table><thead>{head}</thead><tbody>{body}</tbody></table>"
 
 
 def show(value: Any) -> str:

@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-import base64
-import io
 from collections.abc import Iterable
 from html import escape
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-from PIL import Image
-
+from nbdeploy.core.look import Html, output, thumbnail
 from nbdeploy.data.records import ImageFile, count, short, shown
 
 if TYPE_CHECKING:
@@ -19,8 +15,6 @@ if TYPE_CHECKING:
 _CLASSES_WITH_EXAMPLES = 10
 _EXAMPLES = 3
 _ROWS = 200
-_THUMB = 40
-"""Side of an example in CSS pixels; the picture has twice that for sharp screens."""
 
 
 def as_html(images: ImageSet) -> str:
@@ -32,21 +26,17 @@ def as_html(images: ImageSet) -> str:
     examples = _examples(images)
     with_examples = counts[:_CLASSES_WITH_EXAMPLES]
     more = counts[_CLASSES_WITH_EXAMPLES:]
-    return "".join(
-        (
-            f"<style>{Path(__file__).with_suffix('.css').read_text('utf-8')}</style>",
-            '<div class="nbd-set">',
-            f'<div class="nbd-head">{count(total, "picture")} in {count(len(counts), "class")}</div>',
-            '<div class="nbd-quiet"><span class="nbd-key nbd-train"></span>',
-            f'{total - held:,} to train on &ensp;<span class="nbd-key nbd-held"></span>{held:,} held out ',
-            f"({100 * held / max(1, total):.1f} %, {split})</div>",
-            f'<div class="nbd-quiet">{escape(shown(images.source))}</div>',
-            _table(with_examples, most, examples),
-            _more(more, most),
-            _oddities(images),
-            "</div>",
-        )
+    parts = (
+        f'<div class="nbd-head">{count(total, "picture")} in {count(len(counts), "class")}</div>',
+        '<div class="nbd-quiet"><span class="nbd-key nbd-train"></span>',
+        f'{total - held:,} to train on &ensp;<span class="nbd-key nbd-held"></span>{held:,} held out ',
+        f"({100 * held / max(1, total):.1f} %, {split})</div>",
+        f'<div class="nbd-quiet">{escape(shown(images.source))}</div>',
+        _table(with_examples, most, examples),
+        _more(more, most),
+        _oddities(images),
     )
+    return output(Html("".join(parts)))
 
 
 def _table(rows: Iterable[tuple[str, tuple[int, int]]], most: int, examples: dict[str, list[str]]) -> str:
@@ -57,7 +47,7 @@ def _table(rows: Iterable[tuple[str, tuple[int, int]]], most: int, examples: dic
         f"{last}</tr></thead>"
     )
     body = "".join(_row(label, train, valid, most, examples.get(label)) for label, (train, valid) in rows)
-    return f"<table>{head}<tbody>{body}</tbody></table>"
+    return f'<table class="nbd-full nbd-mid">{head}<tbody>{body}</tbody></table>'
 
 
 def _row(label: str, train: int, valid: int, most: int, examples: list[str] | None) -> str:
@@ -102,20 +92,4 @@ def _examples(images: ImageSet) -> dict[str, list[str]]:
     for file in images.train:
         if len(chosen.get(file.label, range(_EXAMPLES))) < _EXAMPLES:
             chosen[file.label].append(file)
-    return {label: [_thumb(file) for file in files] for label, files in chosen.items()}
-
-
-def _thumb(file: ImageFile) -> str:
-    side = 2 * _THUMB
-    try:
-        with Image.open(file.path) as opened:
-            opened.draft("RGB", (side, side))
-            picture = opened.convert("RGB")  # as the model sees it: EXIF not applied
-        picture.thumbnail((side * 2, side * 2))
-        data = io.BytesIO()
-        # Small pictures keep their pixels; photos are kept small, since outputs are saved in the notebook.
-        picture.save(data, "WEBP", quality=70)
-    except Exception:  # noqa: BLE001 - the file may be gone since; a look at the set never fails
-        return f'<span class="nbd-none" role="img" aria-label="{escape(Path(file.path).name)}: cannot be shown"></span>'
-    uri = base64.b64encode(data.getvalue()).decode()
-    return f'<img alt="" src="data:image/webp;base64,{uri}" title="{escape(shown(file.path.name))}">'
+    return {label: [thumbnail(file.path) for file in files] for label, files in chosen.items()}

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import random
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -13,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
-from nbdeploy.core.reference import DataFile, as_data_file
+from nbdeploy.core.reference import DataFile, as_data_file, spread
 from nbdeploy.errors import DataError, ExportError
 
 if TYPE_CHECKING:
@@ -90,17 +89,8 @@ def _file_of(item: Any, transforms: Sequence[Any]) -> Path | None:
 
 def _pick(pairs: Pairs, most: int, seed: int) -> Pairs:
     """At most `most` of them, spread over the labels, the same for the same seed."""
-    if len(pairs) <= most:
-        return pairs
-    shuffled = sorted(pairs, key=lambda pair: str(pair[0]))
-    random.Random(seed).shuffle(shuffled)  # noqa: S311 - a sample, not a secret
-    by_label: dict[str | None, Pairs] = {}
-    for pair in shuffled:
-        by_label.setdefault(pair[1], []).append(pair)
-    chosen: Pairs = []
-    while len(chosen) < most:  # a round takes one of each label
-        chosen += [left.pop() for left in by_label.values() if left]
-    return chosen[:most]
+    files = [DataFile(str(path), "", label) for path, label in pairs]
+    return [pairs[index] for index in spread(files, most, seed)]
 
 
 def sizes(files: Sequence[DataFile]) -> set[tuple[int, int]]:

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import copy
-import re
 import warnings
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
 from torch import nn
 
+from nbdeploy.core.files import file_name
+from nbdeploy.core.hush import hushed
 from nbdeploy.core.progress import step
 from nbdeploy.core.reference import DataFile, Reference
 from nbdeploy.core.signature import Signature
+from nbdeploy.data.imageset import ImageSet
 from nbdeploy.errors import ExportError, NbdeployWarning
 from nbdeploy.exporting import pipeline
 from nbdeploy.exporting.answers import Files, answers, held_out_and_calibration, plain_precision, sizes
@@ -24,8 +27,6 @@ from nbdeploy.templates.python.predict import preprocess
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from nbdeploy.data.imageset import ImageSet
-
 # Exported and original run the same float32 arithmetic; beyond this their difference is a fault, not rounding.
 MAX_EXPORT_DRIFT = 1e-3
 _PROBED_FILES = 32
@@ -35,7 +36,7 @@ _SAME_PIXELS = 1e-3  # of normalised values; one level of 255 is about 4e-3
 def export(
     learn: Any,
     *,
-    images: ImageSet | None = None,
+    images: ImageSet | str | Path | None = None,
     replace: pipeline.Replacements | None = None,
     activation: nn.Module | None = None,
     name: str | None = None,
@@ -45,14 +46,16 @@ def export(
 ) -> Program:
     """Make a Program of an image classifier's Learner.
 
-    `images` gives held-out and training files where the Learner has none (after `load_learner`). `replace` maps the
-    name of a transform that cannot be repeated to a torch module that does the same on float NCHW, or to None to leave
-    it out. `activation` turns outputs into probabilities where the loss does not say. At least `verify_files` held-out
-    files are answered by the Learner (all, where there are fewer); `calibration_files` training files are noted for
-    static quantization. Which ones is decided by `seed`. The Learner is left as it was.
+    `images` (an ImageSet, or a folder of pictures) gives held-out and training files where the Learner has none (after
+    `load_learner`). `replace` maps the name of a transform that cannot be repeated to a torch module that does the
+    same on float NCHW, or to None to leave it out. `activation` turns outputs into probabilities where the loss does
+    not say. At most `verify_files` held-out files are answered by the Learner, and `calibration_files` training files
+    noted for static quantization. Which ones is decided by `seed`. The Learner is left as it was.
 
     Raises ExportError, or UnsupportedTransform naming the transform.
     """
+    if isinstance(images, str | Path):
+        images = ImageSet.from_folder(images, seed=seed)
     dls, model = _parts(learn)
     pipeline.finite_parameters(model)
     labels = pipeline.labels_of(dls)
@@ -86,7 +89,8 @@ def export(
 
 
 def _parts(learn: Any) -> tuple[Any, nn.Module]:
-    from fastai.learner import Learner  # noqa: PLC0415 - fastai is slow to import
+    with hushed():
+        from fastai.learner import Learner  # noqa: PLC0415 - fastai is slow to import
 
     if not isinstance(learn, Learner):
         raise ExportError(
@@ -186,4 +190,4 @@ def _name(name: str | None, learn: Any) -> str:
     if name is None:
         arch = getattr(learn, "arch", None)
         name = arch if isinstance(arch, str) else getattr(arch, "__name__", "model")
-    return re.sub(r"[^\w.-]+", "-", str(name)).strip("-.")[:80] or "model"
+    return file_name(str(name)) or "model"

@@ -6,6 +6,7 @@ import warnings
 from pathlib import Path
 from typing import Any
 
+from nbdeploy.core.hush import hushed
 from nbdeploy.errors import ExportError, UsageError
 
 
@@ -16,7 +17,8 @@ def unpickled(path: Path, *, trust: bool) -> Any:
             f"{path} is a file, and a fastai export is a pickle: loading it can run any code that its maker put there.",
             hint="If you made it yourself: --trust-pickle (trust_pickle=True); else ask for a program.save() folder.",
         )
-    from fastai.learner import load_learner  # noqa: PLC0415
+    with hushed():
+        from fastai.learner import load_learner  # noqa: PLC0415
 
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # fastai warns of what --trust-pickle just decided

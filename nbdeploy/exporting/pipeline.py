@@ -40,7 +40,7 @@ def labels_of(dls: Any) -> tuple[str, ...]:
     categories = getattr(dls, "vocab", None)
     named = type(categories).__name__
     kinds = {type(tfm).__name__ for tl in getattr(dls.valid_ds, "tls", ())[1:] for tfm in tl.tfms.fs}
-    if categories is None or "RegressionSetup" in kinds or "MultiCategorize" in kinds or "L" in named:
+    if categories is None or "RegressionSetup" in kinds or "MultiCategorize" in kinds or named == "L":
         what = "several labels a picture" if "MultiCategorize" in kinds else "no single list of classes"
         raise ExportError(
             f"This Learner has {what}; nbdeploy exports classifiers that give one label a picture.",

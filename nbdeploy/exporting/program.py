@@ -16,6 +16,7 @@ import numpy as np
 import torch
 
 from nbdeploy.core.files import new_folder, sha256_of, write_json
+from nbdeploy.core.look import head, output, table
 from nbdeploy.core.reference import Reference
 from nbdeploy.core.signature import Signature
 from nbdeploy.errors import BundleError, IntegrityError
@@ -23,6 +24,7 @@ from nbdeploy.errors import BundleError, IntegrityError
 FORMAT = 1
 _MODEL = "program.pt2"
 _ABOUT = "program.json"
+_LABELS_SHOWN = 12
 
 
 @dataclass(frozen=True)
@@ -58,7 +60,7 @@ class Program:
 
     def write_into(self, work: Path) -> None:
         """Write the files of `save` into a folder that exists."""
-        torch.export.save(self.exported, work / _MODEL)
+        save_exported(self.exported, work / _MODEL)
         write_json(work / "signature.json", self.signature.to_dict())
         self.reference.save(work)
         files = [_MODEL, "signature.json", "reference.json", "reference.npy"]
@@ -102,17 +104,26 @@ class Program:
         return f"Program({self.name!r}: {size} -> {len(s.labels)} labels, {files} held-out files)"
 
     def _repr_html_(self) -> str:
-        from html import escape  # noqa: PLC0415
-
+        s, files = self.signature, len(self.reference.held_out)
+        more = f" and {len(s.labels) - _LABELS_SHOWN} more" if len(s.labels) > _LABELS_SHOWN else ""
+        steps = ", ".join(
+            f"{step.op.replace('_', ' ')} to {step.width} × {step.height}, {step.resample}" for step in s.steps
+        )
         rows = [
-            ("takes", f"uint8 {list(self.signature.shape)} (NHWC)"),
-            ("gives", f"float32 probabilities of {', '.join(self.signature.labels[:12])}"),
-            ("host", ", ".join(f"{s.op} {s.width}x{s.height} {s.resample}" for s in self.signature.steps)),
-            ("in the graph", "; ".join(self.signature.graph)),
-            ("held out", f"{len(self.reference.held_out)} files with the original's answers"),
+            ("the app does", steps),
+            ("takes", f"uint8 {list(s.shape)} (NHWC)"),
+            ("does itself", "; ".join(s.graph)),
+            ("gives", f"float32 probabilities of {', '.join(s.labels[:_LABELS_SHOWN])}{more}"),
+            ("is held to", f"{files} held-out files with the original's answers"),
         ]
-        body = "".join(f"<tr><th style='text-align:left'>{k}</th><td>{escape(v)}</td></tr>" for k, v in rows)
-        return f"<table><caption>Program {escape(self.name)}</caption>{body}</table>"
+        return output(head(f"Program {self.name}"), table(rows, "Ht"))
+
+
+def save_exported(exported: torch.export.ExportedProgram, path: Path) -> None:
+    """Write a .pt2. Raises OSError where that fails, as on a full disk: torch's own file writer ends the process."""
+    content = io.BytesIO()
+    torch.export.save(exported, content)
+    path.write_bytes(content.getbuffer())
 
 
 def load_exported(data: bytes, *, where: Path) -> torch.export.ExportedProgram:

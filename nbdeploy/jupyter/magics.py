@@ -15,6 +15,7 @@ from IPython.core.error import UsageError
 from nbdeploy import errors
 from nbdeploy.jupyter.complete import make_matcher
 from nbdeploy.jupyter.learners import Watch, is_learner
+from nbdeploy.jupyter.notes import show_notes
 from nbdeploy.options import VERBS, Code, add_options, given, images_call, python_call
 from nbdeploy.parsing import Parser
 
@@ -32,6 +33,7 @@ class Magics:
             "pre_run_cell": self.watch.before_cell,
             "post_run_cell": self.watch.after_cell,
         }
+        self.end_notes = show_notes()
 
     def train(self, line: str) -> Any:
         """Train an image classifier; %train --help says more."""
@@ -39,9 +41,10 @@ class Magics:
         if parsed is None:
             return None
         parser, args = parsed
-        from nbdeploy.training.arch import find_arch  # noqa: PLC0415 - imports torch
+        from nbdeploy.training.arch import find_arch, load_libraries  # noqa: PLC0415 - imports torch
         from nbdeploy.training.images import train  # noqa: PLC0415
 
+        load_libraries()
         find_arch(args.arch)  # before a large folder is read
         reading = given(parser, args, only={"valid", "seed"})
         images, shown = self._images(args.data, reading)
@@ -122,7 +125,10 @@ class Magics:
 
 
 def load(shell: Any) -> None:
-    """Register the magics, their completion, and the watch for Learners. Loading twice is loading once."""
+    """Register the magics, their completion, the watch for Learners and nbdeploy's way of showing its warnings.
+
+    Loading twice is loading once.
+    """
     unload(shell)
     magics = Magics(shell)
     for name in _names():
@@ -145,6 +151,7 @@ def unload(shell: Any) -> None:
         shell.events.unregister(event, callback)
     if shell.Completer is not None and magics.matcher in shell.Completer.custom_matchers:
         shell.Completer.custom_matchers.remove(magics.matcher)
+    magics.end_notes()
     delattr(shell, _ATTRIBUTE)
 
 

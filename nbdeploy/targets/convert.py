@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from nbdeploy.core.artifact import Artifact
-from nbdeploy.core.files import cache_dir, sha256_of, write_json
+from nbdeploy.core.files import log_file, sha256_of, write_json
 from nbdeploy.core.recipe import Recipe, recipe_named
 from nbdeploy.core.signature import Signature
 from nbdeploy.errors import ConversionError, UsageError
@@ -38,9 +38,8 @@ def convert(
     `calibration` is uint8 ``[n, H, W, C]`` made from training files; a calibrated recipe needs at least one.
     """
     import numpy as np  # noqa: PLC0415
-    import torch  # noqa: PLC0415
 
-    from nbdeploy.exporting.program import tool_versions  # noqa: PLC0415
+    from nbdeploy.exporting.program import save_exported, tool_versions  # noqa: PLC0415
 
     if not recipe.calibrated:
         calibration = None
@@ -50,13 +49,12 @@ def convert(
             hint="Pass images=nd.ImageSet.from_folder('...') (--data FOLDER), or choose dynamic_int8.",
         )
     job.mkdir(parents=True, exist_ok=True)
-    torch.export.save(program.exported, job / "program.pt2")
+    save_exported(program.exported, job / "program.pt2")
     write_json(job / "signature.json", program.signature.to_dict())
     if calibration is not None:
         np.save(job / "calibration.npy", calibration, allow_pickle=False)
     write_json(job / "job.json", {"target": target.name, "recipe": recipe.name, "calibrated": recipe.calibrated})
-    log = cache_dir() / "logs" / f"{program.name}-{target.name}-{recipe.name}-{os.getpid()}.log"
-    log.parent.mkdir(parents=True, exist_ok=True)
+    log = log_file(f"{program.name}-{target.name}-{recipe.name}")
     start = time.monotonic()
     code = _run([sys.executable, "-m", "nbdeploy.targets.convert", str(job)], log)
     took = time.monotonic() - start

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from nbdeploy.core.artifact import Artifact
-from nbdeploy.core.bundle import FORMAT, MANIFEST
+from nbdeploy.core.bundle import FORMAT, MANIFEST, sealed
 from nbdeploy.core.files import sha256_of, write_json
 from nbdeploy.core.report import Report
 from nbdeploy.exporting.program import tool_versions
@@ -71,7 +71,7 @@ def lay_out(
             "calibration": len(program.reference.calibration) if artifact.recipe.calibrated else 0,
         },
     }
-    write_json(work / MANIFEST, manifest)
+    write_json(work / MANIFEST, sealed(manifest))
     return manifest
 
 
@@ -158,7 +158,7 @@ def finish(
 ) -> None:
     """Write report, page, README and, last, the whole manifest."""
     write_json(work / "report.json", report.to_dict())
-    (work / "report.html").write_text(page, encoding="utf-8")
+    (work / "report.html").write_text(page, encoding="utf-8", errors="replace")
     samples = sorted(path.name for path in (work / "samples").iterdir() if path.name != "expected.json")
     whole: dict[str, Any] = {
         **manifest,
@@ -169,7 +169,7 @@ def finish(
         whole["accepted_failure"] = dict(accepted_failure)
     (work / "README.md").write_text(_readme(whole, report, target), encoding="utf-8")
     whole["files"] = _files(work, first=whole["model"])
-    write_json(work / MANIFEST, whole)
+    write_json(work / MANIFEST, sealed(whole))
 
 
 def _files(work: Path, *, first: str) -> list[dict[str, Any]]:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import difflib
 import importlib
-import warnings
-from collections.abc import Iterator
-from contextlib import contextmanager
+import sys
 from dataclasses import dataclass
 from functools import cache
 from typing import Any, Literal
 
+from nbdeploy.core.hush import hushed
+from nbdeploy.core.progress import step
 from nbdeploy.errors import UnknownName
 
 Library = Literal["torchvision", "timm"]
@@ -74,12 +74,11 @@ def timm_config(name: str) -> Any:
     return _library("timm").get_pretrained_cfg(name)
 
 
-@contextmanager
-def hushed() -> Iterator[None]:
-    """What the libraries warn each other of (older arguments, coming defaults) is not the reader's to mend."""
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", module=r"(fastai|fastcore|timm|torch|torchvision)(\.|$)")
-        yield
+def load_libraries() -> None:
+    """Load what training needs, and say so: the first time takes seconds."""
+    if "nbdeploy.training.build" not in sys.modules:
+        with step("loading PyTorch and fastai"), hushed():
+            importlib.import_module("nbdeploy.training.build")
 
 
 def _library(name: str) -> Any:

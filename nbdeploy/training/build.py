@@ -13,8 +13,9 @@ from fastai.vision.all import Learner, accuracy, default_split, has_pool_type, m
 from torch import nn
 from torchvision.models import get_model_builder
 
+from nbdeploy.core.hush import hushed
 from nbdeploy.errors import NbdeployError, TrainError
-from nbdeploy.training.arch import Arch, hushed, skeleton
+from nbdeploy.training.arch import Arch, skeleton
 from nbdeploy.training.weights import fetching
 
 if TYPE_CHECKING:

@@ -10,10 +10,12 @@ from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING, Any
 
-from nbdeploy.core.progress import in_notebook, is_quiet, track
+from nbdeploy.core.hush import hushed
+from nbdeploy.core.live import in_notebook
+from nbdeploy.core.progress import is_quiet, track
 from nbdeploy.data.imageset import ImageSet
 from nbdeploy.errors import DataError, TrainError, UsageError
-from nbdeploy.training.arch import Arch, arch_names, find_arch, hushed
+from nbdeploy.training.arch import Arch, arch_names, find_arch, load_libraries
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -70,11 +72,12 @@ def train(
     is left as it was. `workers` are processes that load pictures: 0 for small sets. `cbs` are fastai callbacks for
     this training; they do not stay on the Learner.
 
-    Shows fastai's bar in a notebook and a terminal, one line an epoch in a pipe. Ctrl-C stops it.
+    Shows a table that grows in a notebook, fastai's bar in a terminal, a line an epoch in a pipe. Ctrl-C stops it.
     Raises UnknownName for `arch`, WeightsUnavailable, UsageError, DataError, and TrainError for a picture that cannot
     be read, a loss that is no number, or a network that does not take the size.
     """
     _check(epochs=epochs, size=size, lr=lr, batch_size=batch_size, freeze_epochs=freeze_epochs, workers=workers)
+    load_libraries()
     found = find_arch(arch)
     if not isinstance(images, ImageSet):
         images = ImageSet.from_folder(images, seed=seed)
@@ -86,7 +89,7 @@ def train(
 
     with hushed():
         from nbdeploy.training.build import make_learner  # noqa: PLC0415
-        from nbdeploy.training.callbacks import EpochLines, StopAtNaN  # noqa: PLC0415 - fastai takes seconds
+        from nbdeploy.training.callbacks import EpochLines, EpochTable, StopAtNaN  # noqa: PLC0415 - fastai takes seconds
 
     frozen = freeze_epochs if pretrained else 0
     with ExitStack() as stack:
@@ -95,10 +98,14 @@ def train(
         learn = make_learner(dls, found, size=size, pretrained=pretrained)
         stop = StopAtNaN()
         watching = [stop, *cbs]
-        if not _bar_fits():
+        if is_quiet() or in_notebook() or not _bar_fits():
             stack.enter_context(learn.no_bar())
             stack.enter_context(learn.no_logging())
-            watching += [] if is_quiet() else [EpochLines(frozen + epochs)]
+            if not is_quiet() and in_notebook():
+                watching.append(table := EpochTable(epochs, frozen))
+                stack.callback(table.close)
+            elif not is_quiet():
+                watching.append(EpochLines(frozen + epochs))
         try:
             _fit(learn, epochs, frozen, rate, watching, pretrained=pretrained)
         except (*_LOADING, Image.DecompressionBombError) as error:
@@ -161,7 +168,7 @@ def _usual_workers(images: ImageSet) -> int:
 
 def _bar_fits() -> bool:
     # fastai's bar is drawn on standard output, so that must be a person's too.
-    return not is_quiet() and (in_notebook() or (sys.stdout.isatty() and sys.stderr.isatty()))
+    return sys.stdout.isatty() and sys.stderr.isatty()
 
 
 @contextmanager

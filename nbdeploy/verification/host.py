@@ -39,7 +39,7 @@ def _rows(bundle: Bundle, files: list[str], threads: int) -> list[dict[str, Any]
         raise BundleError("A held-out file has a line break in its name.", hint="Rename the file.")
     with tempfile.TemporaryDirectory() as folder:
         listing = Path(folder) / "files.txt"
-        listing.write_text("\n".join(files), encoding="utf-8")
+        listing.write_bytes("\n".join(files).encode("utf-8", "surrogateescape"))
         command = [
             sys.executable,
             "-s",  # no packages from the user's home, and (by the environment) nothing from PYTHONPATH

@@ -8,6 +8,7 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from nbdeploy.core import numbers
 from nbdeploy.core.report import FileResult, Report, Status
 from nbdeploy.verification import figures, words
 from nbdeploy.verification.thumbnails import thumbnail
@@ -62,9 +63,9 @@ def render_report(
         changed_all=len(report.changed),
         compared=_measured(metrics, "top1_agreement"),
         accuracy=figures.accuracy(metrics),
-        drift=figures.histogram(drifts, figures.number(recipe.get("max_drift"))),
-        mean_drift=_text(metrics, "mean_abs_diff", figures.quantity),
-        max_drift=_text(metrics, "max_abs_diff", figures.quantity),
+        drift=figures.histogram(drifts, numbers.number(recipe.get("max_drift"))),
+        mean_drift=_text(metrics, "mean_abs_diff", numbers.quantity),
+        max_drift=_text(metrics, "max_abs_diff", numbers.quantity),
         bars=figures.bars(metrics, facts.get("threads")),
         confusion=figures.confusion(report.confusion, labels),
         steps=words.steps(signature) if signature else [],
@@ -72,7 +73,7 @@ def render_report(
         labels=labels,
         tools=dict(facts.get("tools") or {}),
         files=_hashes(facts.get("files") or {}),
-        conversion=_text(metrics, "conversion_s", lambda v: f"{figures.quantity(v)}{figures.SPACE}s"),
+        conversion=_text(metrics, "conversion_s", lambda v: f"{numbers.quantity(v)}{numbers.SPACE}s"),
         reasons=reasons,
     )
 
@@ -81,7 +82,7 @@ def verdict(report: Report, accepted: Mapping[str, Any] | None = None) -> tuple[
     """``(state, sentence)``; state is "passed", "failed", "accepted" or "not_run". Not run never reads as passed."""
     if accepted:
         return "accepted", f"Put in place although checks failed: {accepted.get('why') or 'no reason was given'}"
-    files, share = figures.number(report.metrics.get("files")), figures.number(report.metrics.get("top1_agreement"))
+    files, share = numbers.number(report.metrics.get("files")), numbers.number(report.metrics.get("top1_agreement"))
     count = round(files * share) if files is not None and share is not None else None
     failed = report.failed
     if any("agreement" in check.name for check in failed) and files is not None and count is not None:
@@ -101,7 +102,7 @@ def verdict(report: Report, accepted: Mapping[str, Any] | None = None) -> tuple[
 
 
 def _key_figures(metrics: Mapping[str, Any], reasons: Mapping[str, str]) -> list[dict[str, Any]]:
-    get = {key: figures.number(value) for key, value in metrics.items()}
+    get = {key: numbers.number(value) for key, value in metrics.items()}
     files, share, right = get.get("files"), get.get("top1_agreement"), get.get("accuracy_deployed")
     size, time = get.get("size_bytes"), get.get("latency_ms_p50")
     same = ["as the original"]
@@ -109,12 +110,12 @@ def _key_figures(metrics: Mapping[str, Any], reasons: Mapping[str, str]) -> list
         same = [f"as the original: {round(files * share):,} of {files:,.0f}"]
     if get.get("ties"):
         same.append(f"{get['ties']:.0f} of them tied")
-    timed = [_beside(time, get.get("latency_ms_p50_original"), figures.milliseconds, "faster", "slower")]
+    timed = [_beside(time, get.get("latency_ms_p50_original"), numbers.milliseconds, "faster", "slower")]
     return [
-        _figure("Same answer", share, figures.percent, same, reasons["drift"]),
-        _figure("Accuracy", right, figures.percent, _accuracy_notes(metrics), reasons["accuracy"]),
-        _figure("Size", size, figures.size, _size_notes(size, get.get("size_bytes_original")), ""),
-        _figure("Time a picture", time, figures.milliseconds, [*timed, "median, 1 thread"], reasons["latency"]),
+        _figure("Same answer", share, numbers.percent, same, reasons["drift"]),
+        _figure("Accuracy", right, numbers.percent, _accuracy_notes(metrics), reasons["accuracy"]),
+        _figure("Size", size, numbers.size, _size_notes(size, get.get("size_bytes_original")), ""),
+        _figure("Time a picture", time, numbers.milliseconds, [*timed, "median, 1 thread"], reasons["latency"]),
     ]
 
 
@@ -127,30 +128,30 @@ def _figure(name: str, value: float | None, text: Any, notes: list[str], missing
 def _beside(value: float | None, original: float | None, text: Any, less: str, more: str) -> str:
     if value is None or original is None:
         return ""
-    return f"original {text(original)}, {figures.compared(value, original, less=less, more=more)}"
+    return f"original {text(original)}, {numbers.compared(value, original, less=less, more=more)}"
 
 
 def _size_notes(size: float | None, original: float | None) -> list[str]:
-    return [_beside(size, original, figures.size, "smaller", "larger"), "the model file"]
+    return [_beside(size, original, numbers.size, "smaller", "larger"), "the model file"]
 
 
 def _accuracy_notes(metrics: Mapping[str, Any]) -> list[str]:
-    before, after = (figures.number(metrics.get(f"accuracy_{who}")) for who in ("original", "deployed"))
+    before, after = (numbers.number(metrics.get(f"accuracy_{who}")) for who in ("original", "deployed"))
     plot = figures.accuracy(metrics) or {"rows": []}
     notes = [
         f"95 % interval {row['interval']}" for row in plot["rows"] if row["who"] == "deployed" and "interval" in row
     ]
     if before is not None and after is not None:
-        notes.insert(0, f"original {figures.percent(before)}, {figures.points(after - before)}")
+        notes.insert(0, f"original {numbers.percent(before)}, {numbers.points(after - before)}")
     return notes
 
 
 def _measured(metrics: Mapping[str, Any], key: str) -> bool:
-    return figures.number(metrics.get(key)) is not None
+    return numbers.number(metrics.get(key)) is not None
 
 
 def _text(metrics: Mapping[str, Any], key: str, text: Any) -> str:
-    value = figures.number(metrics.get(key))
+    value = numbers.number(metrics.get(key))
     return "" if value is None else str(text(value))
 
 
@@ -172,18 +173,18 @@ def _reasons(report: Report) -> dict[str, str]:
 
 def _changed(rows: Sequence[FileResult], pictures: Mapping[str, bytes]) -> list[dict[str, Any]]:
     def drift(row: FileResult) -> float:
-        amount = figures.number(row.drift)
+        amount = numbers.number(row.drift)
         return float("inf") if amount is None else amount  # what is not a number is the worst of all
 
     def probability(value: float) -> str:
-        return "not a number" if figures.number(value) is None else f"{float(value):.2f}"
+        return "not a number" if numbers.number(value) is None else f"{float(value):.2f}"
 
     return [
         {
             "file": row.file,
             "picture": _data_uri(pictures.get(row.file)),
             "label": row.label,
-            "drift": "not a number" if figures.number(row.drift) is None else figures.quantity(float(row.drift)),
+            "drift": "not a number" if numbers.number(row.drift) is None else numbers.quantity(float(row.drift)),
             "answers": [
                 {
                     "who": who,

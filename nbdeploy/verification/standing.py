@@ -9,7 +9,7 @@ import numpy as np
 from nbdeploy import registry
 from nbdeploy.core.bundle import Bundle
 from nbdeploy.core.report import Check, Status
-from nbdeploy.errors import BundleError, NbdeployError
+from nbdeploy.errors import BundleError
 from nbdeploy.targets.package import HOST_CODE, load_expected
 from nbdeploy.verification.compare import judge
 from nbdeploy.verification.host import ask
@@ -20,7 +20,7 @@ def standing_checks(bundle: Bundle) -> list[Check]:
     checks = [_hashes(bundle), _labels(bundle)]
     try:
         files, expected, tolerance = load_expected(bundle.path)
-    except (OSError, ValueError, KeyError) as error:
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         why = f"samples/expected.json cannot be read ({error})"
         return [*checks, Check("samples", Status.failed, why=why), Check("fresh_process", Status.not_run, why=why)]
     return [*checks, _samples(bundle, files, expected, tolerance), _fresh(bundle, files, expected, tolerance)]
@@ -43,8 +43,9 @@ def _labels(bundle: Bundle) -> Check:
 def _samples(bundle: Bundle, files: list[Path], expected: np.ndarray, tolerance: float) -> Check:
     try:
         answers = np.stack([bundle.classifier.probabilities(bundle.classifier.pixels(file)) for file in files])
-    except (NbdeployError, OSError, ValueError, RuntimeError) as error:
-        return Check("samples", Status.failed, why=f"the model does not run: {error}")
+    except Exception as error:  # noqa: BLE001 - every runtime has errors of its own
+        why = getattr(error, "message", "") or f"{type(error).__name__}: {error}"
+        return Check("samples", Status.failed, why=f"the model does not run: {why}")
     why = f"largest difference from samples/expected.json over {len(files)} pictures"
     return judge("samples", _apart(answers, expected), tolerance, why)
 

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from nbdeploy.core.numbers import SPACE, number, percent, quantity
 from nbdeploy.core.report import Check, Report, Status, show
-from nbdeploy.verification.figures import SPACE, number, percent, quantity
 
 
 @dataclass(frozen=True, slots=True)

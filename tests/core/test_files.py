@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import json
 import os
 from pathlib import Path
 
@@ -103,3 +104,49 @@ def test_odd_names_are_folders_like_others(tmp_path: Path) -> None:
         _fill(tmp_path / name, name)
         _fill(tmp_path / name, "again", overwrite=True)
     assert {"a b", "[x]*", "é😀"} == set(_names(tmp_path))
+
+
+def test_a_link_is_replaced_and_what_it_leads_to_stays(tmp_path: Path) -> None:
+    _fill(tmp_path / "real", "old")
+    (tmp_path / "link").symlink_to("real")
+    (tmp_path / "lost").symlink_to("nowhere")
+    for name in ("link", "lost"):
+        _fill(tmp_path / name, "new", overwrite=True)
+        assert "new" == (tmp_path / name / "a.txt").read_text()
+        assert not (tmp_path / name).is_symlink()
+    assert "old" == (tmp_path / "real" / "a.txt").read_text()
+    assert ["link", "lost", "real"] == sorted(_names(tmp_path))
+
+
+@pytest.mark.parametrize(
+    ("path", "said"),
+    [("n" * 300, "too long"), ("n" * 245, "too long"), ("n" * 300 + "/b", "too long"), ("file/b", "is a file")],
+)
+def test_a_path_that_cannot_be_is_said_before_any_work(path: str, said: str, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("the user's own")
+    with pytest.raises(OutputError, match=said):
+        files.check_place(tmp_path / path, overwrite=False)
+    assert ["file"] == _names(tmp_path)
+
+
+def test_a_log_is_written_elsewhere_where_the_cache_cannot_be(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("NBDEPLOY_CACHE", str(tmp_path / "cache"))
+    assert tmp_path / "cache" / "logs" == files.log_file("../a b").parent
+    (tmp_path / "file").write_text("no folder")
+    monkeypatch.setenv("NBDEPLOY_CACHE", str(tmp_path / "file"))
+    log = files.log_file("a")
+    assert tmp_path not in log.parents
+    log.write_text("it can be written to")
+    log.unlink()
+
+
+def test_any_text_becomes_a_name_that_is_safe() -> None:
+    assert "a-..-b-c" == files.file_name("a/../b c")
+    assert "" == files.file_name("../")
+    assert 80 == len(files.file_name("ü" * 300))
+
+
+def test_json_holds_file_names_that_are_not_utf_8(tmp_path: Path) -> None:
+    name = os.fsdecode(b"caf\xe9")
+    files.write_json(tmp_path / "a.json", {name: "é"})
+    assert {name: "é"} == json.loads((tmp_path / "a.json").read_text(encoding="utf-8"))

@@ -15,6 +15,7 @@ import torch
 
 import nbdeploy as nd
 from nbdeploy.errors import BundleError, IntegrityError, OutputError
+from nbdeploy.exporting.program import save_exported
 
 
 @pytest.fixture(scope="module")
@@ -124,3 +125,9 @@ def test_a_torn_file_is_a_clear_error(saved: Path) -> None:
 def test_what_a_person_sees_says_what_goes_in_and_out(program: nd.Program) -> None:
     assert "32x32x3 -> 3 labels" in repr(program)
     assert "uint8 [1, 32, 32, 3]" in program._repr_html_()
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no device here plays a full disk")
+def test_a_full_disk_is_an_error_and_does_not_end_the_process(program: nd.Program) -> None:
+    with pytest.raises(OSError, match="No space left"):
+        save_exported(program.exported, Path("/dev/full"))

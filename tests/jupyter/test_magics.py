@@ -190,9 +190,13 @@ def test_train_reads_the_folder_and_passes_the_options(shell: Any, monkeypatch: 
         trained.append((images, keywords))
         return "learner"
 
-    for module, name, value in (("data.imageset", "ImageSet", ImageSet), ("training.images", "train", train)):
+    for module, values in (
+        ("data.imageset", {"ImageSet": ImageSet}),
+        ("training.images", {"train": train}),
+        ("training.arch", {"find_arch": str, "load_libraries": list}),
+    ):
         stub = ModuleType(f"nbdeploy.{module}")
-        setattr(stub, name, value)
+        vars(stub).update(values)
         monkeypatch.setitem(sys.modules, f"nbdeploy.{module}", stub)
     assert shell.run("%train data/x --epochs 2 --no-flip --from-scratch --valid 0.3 --seed 1") == "learner"
     assert [("data/x", {"valid": 0.3, "seed": 1})] == read

@@ -17,6 +17,7 @@ from nbdeploy import registry
 from nbdeploy.core.recipe import RECIPES
 from nbdeploy.errors import UsageError
 from nbdeploy.verification.host import ask
+from tests.models import learner, loaders
 
 
 class TargetContract:
@@ -96,6 +97,16 @@ class TargetContract:
         with pytest.raises(UsageError, match="needs training pictures"):
             nd.deploy(bare, target=self.target, recipe="static_int8", out=tmp_path / "b")
         assert not (tmp_path / "b").exists()
+
+    def test_a_resize_inside_the_graph_keeps_its_precision_in_int8(self, pictures: Path, tmp_path: Path) -> None:
+        from fastai.vision.all import Resize, aug_transforms
+
+        if "static_int8" not in registry.targets.load(self.target).recipes:
+            pytest.skip("offers no int8 arithmetic")
+        learn: Any = learner(loaders(pictures, item_tfms=Resize(100), batch_tfms=aug_transforms(size=32)), epochs=6)
+        bundle = nd.deploy(learn, target=self.target, recipe="static_int8", out=tmp_path / "b", latency_runs=0)
+        assert bundle.report.compared
+        assert bundle.report.metrics["mean_abs_diff"] < 0.02
 
     def test_a_recipe_it_does_not_honour_is_refused_with_the_list(self) -> None:
         target = registry.targets.load(self.target)()

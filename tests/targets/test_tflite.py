@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
@@ -23,16 +22,6 @@ class TestTflite(TargetContract):
 
 def test_litert_is_another_name_for_it() -> None:
     assert "tflite" == registry.targets.canonical("litert")
-
-
-@pytest.mark.slow
-def test_a_resize_inside_the_graph_keeps_its_precision_in_int8(pictures: Path, tmp_path: Path) -> None:
-    from fastai.vision.all import Resize, aug_transforms
-
-    learn: Any = learner(loaders(pictures, item_tfms=Resize(100), batch_tfms=aug_transforms(size=32)), epochs=6)
-    bundle = nd.deploy(learn, target="tflite", recipe="static_int8", out=tmp_path / "b", latency_runs=0)
-    assert bundle.report.compared
-    assert bundle.report.metrics["mean_abs_diff"] < 0.02
 
 
 @pytest.mark.slow

@@ -3,6 +3,11 @@
 from __future__ import annotations
 
 import io
+import json
+import os
+import shutil
+import subprocess
+import sys
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -107,3 +112,68 @@ def test_a_bomb_is_refused_before_it_is_decoded(monkeypatch: pytest.MonkeyPatch)
 
 def test_gray_models_get_one_channel() -> None:
     assert (1, 32, 32, 1) == predict.preprocess(_file(_noise(50, 40)), _host(STEP), channels=1).shape
+
+
+def test_whatever_a_decoder_raises_becomes_what_callers_expect(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 10)  # beyond twice that Pillow itself speaks of a bomb
+    with pytest.raises(ValueError, match="DecompressionBombError"):
+        predict.preprocess(_file(_noise(11, 10)), _host(STEP), channels=3)
+
+
+def test_a_picture_that_is_a_program_is_not_started() -> None:
+    eps = b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 100 100\n%%EndComments\n"
+    with pytest.raises(ValueError, match="EPS is a program"):
+        predict.preprocess(eps, _host(STEP), channels=3)
+
+
+def _bundle(folder: Path) -> Path:
+    """The least a bundle can be: its "model" is a line of Python that answers always the same."""
+    app = folder / "app" / "python"
+    app.mkdir(parents=True)
+    shutil.copyfile(str(predict.__file__), app / "predict.py")
+    (app / "runtime.py").write_text("def load(path, threads):\n    return eval(open(path).read())\n")
+    (folder / "model.txt").write_text("lambda pixels: [0.25, 0.75]")
+    host = _host(STEP)
+    signature = {"labels": ["a", "🍏"], "host": host, "input": {"channels": 3}}
+    (folder / "manifest.json").write_text(json.dumps({"signature": signature, "model": "model.txt"}))
+    return app / "predict.py"
+
+
+def _run(*words: str | Path, **environment: str) -> subprocess.CompletedProcess[str]:
+    line = [sys.executable, *map(str, words)]
+    return subprocess.run(line, capture_output=True, text=True, check=False, env={**os.environ, **environment})
+
+
+def test_names_from_a_list_may_hold_any_letter_but_a_line_feed(tmp_path: Path) -> None:
+    host = _bundle(tmp_path / "b")
+    names = [str(tmp_path / name) for name in ("a\u2028b", "c\x85d", " e\x0b\x1cf ", os.fsdecode(b"caf\xe9"))]
+    for name in names:
+        Path(name).write_bytes(_file(_noise(9, 9)))
+    (tmp_path / "list").write_bytes("\r\n".join(names).encode("utf-8", "surrogateescape"))
+    done = _run(host, "--json", "--files-from", tmp_path / "list", PYTHONUTF8="1")
+    assert names == [row["file"] for row in json.loads(done.stdout)]
+    assert {"🍏"} == {row.get("label") for row in json.loads(done.stdout)}
+
+
+def test_a_terminal_without_such_letters_gets_an_answer_all_the_same(tmp_path: Path) -> None:
+    (tmp_path / "a.png").write_bytes(_file(_noise(9, 9)))
+    done = _run(_bundle(tmp_path / "b"), tmp_path / "a.png", PYTHONIOENCODING="ascii")
+    assert 0 == done.returncode
+    assert "\\U0001f34f  75.0%" in done.stdout
+
+
+def test_a_torn_model_is_one_line(tmp_path: Path) -> None:
+    host = _bundle(tmp_path / "b")
+    (tmp_path / "b" / "model.txt").write_text("lambda")
+    done = _run(host, "a.png")
+    assert 1 == done.returncode
+    assert 1 == len(done.stderr.splitlines())
+    assert "The model cannot be loaded (SyntaxError" in done.stderr
+
+
+def test_a_reader_that_has_gone_is_no_traceback(tmp_path: Path) -> None:
+    host = _bundle(tmp_path / "b")
+    (tmp_path / "list").write_text("\n".join(["nothing.png"] * 3000))
+    line = f"{sys.executable} {host} --files-from {tmp_path / 'list'} | true"
+    done = subprocess.run(["bash", "-c", line], capture_output=True, text=True, check=False)
+    assert "" == done.stderr

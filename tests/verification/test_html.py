@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import io
 import re
-import shutil
 from html.parser import HTMLParser
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -16,13 +14,9 @@ from nbdeploy.core.recipe import RECIPES
 from nbdeploy.core.report import Check, FileResult, Report, Status
 from nbdeploy.core.signature import Signature, Step
 from nbdeploy.verification.html import PICTURES_MAX, TEMPLATES, render_report, thumbnail
+from tests.browser import LOW_CONTRAST, chromium
 
 HOSTILE = "<script>alert(1)</script>\" onload='x' 😀 \u202e" + "very long " * 20
-CHROMIUM = Path("/usr/bin/chromium")
-FLAGS = (
-    "--no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking "
-    "--disable-component-update --disable-sync"
-).split()
 METRICS = {
     "files": 360,
     "accuracy_original": 0.975,
@@ -320,37 +314,8 @@ def test_bars_and_lines_reach_wcag_aa_for_graphics(theme: int) -> None:
 
 @pytest.fixture(scope="module")
 def browser():
-    sync = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
-    chromium = CHROMIUM if CHROMIUM.exists() else shutil.which("chromium")
-    if not chromium:
-        pytest.skip("there is no chromium here")
-    with sync.sync_playwright() as play:
-        opened = play.chromium.launch(executable_path=str(chromium), args=FLAGS)
+    with chromium() as opened:
         yield opened
-        opened.close()
-
-
-# Every piece of text against the nearest ground painted behind it; colours are read back through a canvas of one pixel.
-LOW_CONTRAST = """() => {
-  const ink = document.createElement('canvas').getContext('2d', {willReadFrequently: true});
-  const rgba = (c) => { ink.clearRect(0, 0, 1, 1); ink.fillStyle = c; ink.fillRect(0, 0, 1, 1);
-    return [...ink.getImageData(0, 0, 1, 1).data]; };
-  const light = (c) => c.slice(0, 3).map(v => v / 255).map(v => v <= .04045 ? v / 12.92 : ((v + .055) / 1.055) ** 2.4)
-    .reduce((sum, v, i) => sum + v * [.2126, .7152, .0722][i], 0);
-  const low = [];
-  const walk = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
-  while (walk.nextNode()) {
-    const at = walk.currentNode.parentElement;
-    if (!walk.currentNode.data.trim() || at.closest('title')) continue;
-    let ground = at;
-    while (ground && rgba(getComputedStyle(ground).backgroundColor)[3] < 255) ground = ground.parentElement;
-    const style = getComputedStyle(at), behind = ground || document.documentElement;
-    const pair = [at.closest('svg') ? style.fill : style.color, getComputedStyle(behind).backgroundColor];
-    const [a, b] = pair.map(c => light(rgba(c))).sort((x, y) => y - x);
-    if ((a + .05) / (b + .05) < 4.5) low.push(walk.currentNode.data.trim() + ' ' + pair.join(' on '));
-  }
-  return low;
-}"""
 
 
 @pytest.mark.browser
@@ -378,7 +343,7 @@ def test_a_phone_shows_it_without_scrolling_sideways_and_in_readable_colours(bro
     page.on("request", lambda request: asked.append(request.url))
     page.goto((tmp_path / "report.html").as_uri())
     assert 375 == page.evaluate("document.documentElement.scrollWidth")
-    assert [] == page.evaluate(LOW_CONTRAST)
+    assert [] == page.evaluate(LOW_CONTRAST, "body")
     assert [] == said
     assert [] == [url for url in asked if not url.startswith(("file:", "data:"))]
     page.close()

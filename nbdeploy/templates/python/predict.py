@@ -14,6 +14,7 @@ import argparse
 import importlib.util
 import io
 import json
+import os
 import sys
 import time
 from pathlib import Path
@@ -31,10 +32,24 @@ _NUMPY_PADS = {"zeros": "constant", "border": "edge", "reflection": "reflect"}
 
 
 def decode(source: str | Path | bytes, *, channels: int, exif: bool) -> Image.Image:
-    """A file's path or bytes to an RGB (3 channels) or gray (1) picture. Raises OSError or ValueError if it is none."""
+    """A file's path or bytes to an RGB (3 channels) or gray (1) picture.
+
+    Raises OSError, ValueError or SyntaxError where it is none.
+    """
+    try:
+        return _decode(source, channels=channels, exif=exif)
+    except (OSError, ValueError, SyntaxError):  # what Pillow raises on purpose
+        raise
+    except Exception as error:  # a bomb, and whatever else its decoders meet in a broken file
+        raise ValueError(f"{type(error).__name__}: {error}") from error
+
+
+def _decode(source: str | Path | bytes, *, channels: int, exif: bool) -> Image.Image:
     image: Image.Image = Image.open(io.BytesIO(source) if isinstance(source, bytes) else source)
     if image.width * image.height > MAX_PIXELS:
         raise ValueError(f"the picture has {image.width} x {image.height} pixels, more than {MAX_PIXELS:,}")
+    if image.format == "EPS":
+        raise ValueError("EPS is a program, which a picture from a stranger must not start")
     if exif:
         image = ImageOps.exif_transpose(image)
     return image.convert("RGB" if channels == 3 else "L")  # noqa: PLR2004 - red, green, blue
@@ -140,7 +155,10 @@ class Classifier:
 
     def predict(self, source: str | Path | bytes) -> dict[str, Any]:
         """{"label", "probabilities": {label: p}, "inference_ms"} of one picture (a path, or the bytes of a file)."""
-        pixels = self.pixels(source)
+        return self.answer(self.pixels(source))
+
+    def answer(self, pixels: np.ndarray) -> dict[str, Any]:
+        """What `predict` gives, for one array of `pixels`."""
         start = time.perf_counter()
         values = self.probabilities(pixels)
         took = (time.perf_counter() - start) * 1000
@@ -184,14 +202,24 @@ def main(argv: list[str] | None = None) -> int:
     options = parser.parse_args(argv)
     files = list(options.files)
     if options.files_from:
-        files += Path(options.files_from).read_text(encoding="utf-8").splitlines()
+        # Not splitlines(): a name may hold other characters that end a line, and bytes that are not UTF-8.
+        names = Path(options.files_from).read_bytes().decode("utf-8", "surrogateescape").split("\n")
+        files += [name.removesuffix("\r") for name in names if name]
     if not files:
         parser.error("name at least one picture")
-    rows = predict_all(Classifier(options.bundle, threads=options.threads), files)
+    try:
+        classifier = Classifier(options.bundle, threads=options.threads)
+    except ModuleNotFoundError as error:
+        parser.exit(1, f"{error}. Type: pip install -r {Path(__file__).with_name('requirements.txt')}\n")
+    except Exception as error:  # noqa: BLE001 - every runtime has errors of its own for a file that it cannot read
+        parser.exit(1, f"The model cannot be loaded ({type(error).__name__}: {error}).\n")
+    rows = predict_all(classifier, files)
     if options.json:
         json.dump(rows, sys.stdout, ensure_ascii=True)
         sys.stdout.write("\n")
     else:
+        if isinstance(sys.stdout, io.TextIOWrapper):
+            sys.stdout.reconfigure(errors="backslashreplace")  # a terminal that has no such letters
         for row in rows:
             best = row.get("error") or f"{row['label']}  {row['probabilities'][row['label']]:.1%}"
             sys.stdout.write(f"{row['file']}: {best}\n")
@@ -199,4 +227,10 @@ def main(argv: list[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
-    raise SystemExit(main())
+    try:
+        status = main()
+        sys.stdout.flush()
+    except BrokenPipeError:  # the reader, `head` say, has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        status = 1
+    raise SystemExit(status)
