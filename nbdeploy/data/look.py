@@ -11,14 +11,18 @@ from typing import TYPE_CHECKING
 
 from PIL import Image
 
+from nbdeploy.core.finding import KINDS
 from nbdeploy.data.records import ImageFile, count, short, shown
 
 if TYPE_CHECKING:
+    from nbdeploy.core.finding import Finding
+    from nbdeploy.data.findings import Findings
     from nbdeploy.data.imageset import ImageSet
 
 _CLASSES_WITH_EXAMPLES = 10
 _EXAMPLES = 3
 _ROWS = 200
+_FINDINGS = 5
 _THUMB = 40
 """Side of an example in CSS pixels; the picture has twice that for sharp screens."""
 
@@ -46,6 +50,43 @@ def as_html(images: ImageSet) -> str:
             _oddities(images),
             "</div>",
         )
+    )
+
+
+def findings_as_html(findings: Findings) -> str:
+    """A fragment of HTML: the kinds with their counts, each opening on its first findings with thumbnails."""
+    shares = "".join(_kind(kind, number, findings) for kind, number in findings.counts.items())
+    remarks = "".join(f'<div class="nbd-quiet">{escape(remark)}</div>' for remark in findings.remarks)
+    return "".join(
+        (
+            f"<style>{Path(__file__).with_suffix('.css').read_text('utf-8')}</style>",
+            f'<div class="nbd-set"><div class="nbd-head">{escape(findings.headline)}</div>',
+            remarks,
+            shares or '<div class="nbd-quiet">Nothing suspect was found.</div>',
+            "</div>",
+        )
+    )
+
+
+def _kind(kind: str, number: int, findings: Findings) -> str:
+    some = findings.of(kind)
+    rows = "".join(_finding_row(row) for row in some.top(_FINDINGS))
+    beyond = number - _FINDINGS
+    more = f'<div class="nbd-quiet">and {beyond:,} more: see .of("{kind}")</div>' if beyond > 0 else ""
+    head = (
+        '<thead><tr><th scope="col">Picture</th><th scope="col">File</th><th scope="col">Evidence</th>'
+        '<th scope="col">Suggested</th><th scope="col" class="nbd-n">Score</th></tr></thead>'
+    )
+    summary = f"<summary>{number:,} {escape(KINDS[kind])}</summary>"
+    return f"<details>{summary}<table>{head}<tbody>{rows}</tbody></table>{more}</details>"
+
+
+def _finding_row(row: Finding) -> str:
+    thumbs = "".join(_thumb(path) for path in (row.path, *row.related[:1]))
+    name = escape(shown(f"{row.path.parent.name}/{row.path.name}"))
+    return (
+        f'<tr><td class="nbd-thumbs">{thumbs}</td><th scope="row" title="{escape(shown(row.path))}">{name}</th>'
+        f'<td>{escape(row.evidence)}</td><td>{escape(row.suggest)}</td><td class="nbd-n">{row.score:.2f}</td></tr>'
     )
 
 
@@ -102,13 +143,13 @@ def _examples(images: ImageSet) -> dict[str, list[str]]:
     for file in images.train:
         if len(chosen.get(file.label, range(_EXAMPLES))) < _EXAMPLES:
             chosen[file.label].append(file)
-    return {label: [_thumb(file) for file in files] for label, files in chosen.items()}
+    return {label: [_thumb(file.path) for file in files] for label, files in chosen.items()}
 
 
-def _thumb(file: ImageFile) -> str:
+def _thumb(path: Path) -> str:
     side = 2 * _THUMB
     try:
-        with Image.open(file.path) as opened:
+        with Image.open(path) as opened:
             opened.draft("RGB", (side, side))
             picture = opened.convert("RGB")  # as the model sees it: EXIF not applied
         picture.thumbnail((side * 2, side * 2))
@@ -116,6 +157,6 @@ def _thumb(file: ImageFile) -> str:
         # Small pictures keep their pixels; photos are kept small, since outputs are saved in the notebook.
         picture.save(data, "WEBP", quality=70)
     except Exception:  # noqa: BLE001 - the file may be gone since; a look at the set never fails
-        return f'<span class="nbd-none" role="img" aria-label="{escape(Path(file.path).name)}: cannot be shown"></span>'
+        return f'<span class="nbd-none" role="img" aria-label="{escape(shown(path.name))}: cannot be shown"></span>'
     uri = base64.b64encode(data.getvalue()).decode()
-    return f'<img alt="" src="data:image/webp;base64,{uri}" title="{escape(shown(file.path.name))}">'
+    return f'<img alt="" src="data:image/webp;base64,{uri}" title="{escape(shown(path.name))}">'
