@@ -20,12 +20,15 @@ from nbdeploy import errors
 if TYPE_CHECKING:
     from nbdeploy.checkup import doctor
     from nbdeploy.core.bundle import Bundle
+    from nbdeploy.core.finding import Edit, Finding
     from nbdeploy.core.prediction import Prediction
     from nbdeploy.core.recipe import RECIPES, Recipe
     from nbdeploy.core.report import Check, Report
     from nbdeploy.core.signature import Signature
+    from nbdeploy.data.audit import audit
     from nbdeploy.data.datasets import dataset
     from nbdeploy.data.imageset import ImageSet
+    from nbdeploy.data.journal import Journal
     from nbdeploy.exporting.learner import export
     from nbdeploy.exporting.program import Program
     from nbdeploy.flow import deploy, verify
@@ -35,13 +38,17 @@ __all__ = [
     "RECIPES",
     "Bundle",
     "Check",
+    "Edit",
+    "Finding",
     "ImageSet",
+    "Journal",
     "Prediction",
     "Program",
     "Recipe",
     "Report",
     "Signature",
     "__version__",
+    "audit",
     "dataset",
     "deploy",
     "doctor",
@@ -57,12 +64,16 @@ _HOME = {
     "RECIPES": "nbdeploy.core.recipe",
     "Bundle": "nbdeploy.core.bundle",
     "Check": "nbdeploy.core.report",
+    "Edit": "nbdeploy.core.finding",
+    "Finding": "nbdeploy.core.finding",
     "ImageSet": "nbdeploy.data.imageset",
+    "Journal": "nbdeploy.data.journal",
     "Prediction": "nbdeploy.core.prediction",
     "Program": "nbdeploy.exporting.program",
     "Recipe": "nbdeploy.core.recipe",
     "Report": "nbdeploy.core.report",
     "Signature": "nbdeploy.core.signature",
+    "audit": "nbdeploy.data.audit",
     "dataset": "nbdeploy.data.datasets",
     "deploy": "nbdeploy.flow",
     "doctor": "nbdeploy.checkup",

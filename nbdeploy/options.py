@@ -14,7 +14,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from nbdeploy.core.finding import KINDS
 from nbdeploy.core.recipe import RECIPES, recipe_named
+from nbdeploy.errors import UnknownName
 from nbdeploy.parsing import Named, Parser, rate, share, whole
 from nbdeploy.registry import targets
 
@@ -51,6 +53,21 @@ def _dataset_options(parser: Parser, *, notebook: bool) -> None:
     parser.add_argument("-o", "--out", metavar="DIR", help="the folder to make")
     parser.add_argument("--overwrite", action="store_true", help="take the place of a folder that exists")
     parser.add_argument("--list", action="store_true", help="list the data sets, and do nothing else")
+
+
+def _kind(name: str) -> str:
+    if name not in KINDS:
+        raise UnknownName("kind of finding", name, KINDS)
+    return name
+
+
+def _audit_options(parser: Parser, *, notebook: bool) -> None:
+    del notebook
+    parser.add_argument("images", metavar="DIR", help="a folder of pictures; or a .csv, .zip or .tar")
+    kinds = Named(lambda: KINDS, _kind)
+    parser.add_argument("--kind", type=kinds, metavar="KIND", help=f"show one kind only: {', '.join(KINDS)}")
+    parser.add_argument("--top", type=whole(1), metavar="N", help="show the N most suspect only")
+    _seed(parser)
 
 
 def _train_options(parser: Parser, *, notebook: bool) -> None:
@@ -143,6 +160,9 @@ class Verb:
 
 VERBS: dict[str, Verb] = {
     "dataset": Verb("make a data set's folder of pictures", "digits -o build/digits", _dataset_options),
+    "audit": Verb(
+        "say what is suspect in a folder of pictures", "build/digits --kind label_error --top 50", _audit_options
+    ),
     "train": Verb(
         "train an image classifier on a folder of pictures",
         "build/digits -o build/model --arch resnet18 --epochs 5",

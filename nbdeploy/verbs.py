@@ -49,6 +49,17 @@ def dataset(args: argparse.Namespace) -> Done:
     return Done(data, f"{out}\nNext: nbdeploy train {shlex.quote(str(out))} -o build/model")
 
 
+def audit(args: argparse.Namespace) -> Done:
+    """Say what is suspect. Findings are no failures."""
+    from nbdeploy.data.audit import audit as look  # noqa: PLC0415 - called lazily
+
+    images = args.images if Path(args.images).is_dir() else read_images(args.images, seed=args.seed)
+    found = look(images, seed=args.seed)
+    found = found.of(args.kind) if args.kind else found
+    found = found.top(args.top) if args.top else found
+    return Done(found.to_dict(), str(found))
+
+
 def train(args: argparse.Namespace) -> Done:
     """Train, export, save."""
     from nbdeploy.core.files import check_place  # noqa: PLC0415 - called lazily

@@ -5,11 +5,12 @@ from __future__ import annotations
 import hashlib
 from collections import Counter
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from nbdeploy.core.finding import Edit
 from nbdeploy.data.records import ImageFile, SetAside, count
 
 if TYPE_CHECKING:
@@ -35,6 +36,10 @@ class ImageSet:
     """The folder, table or archive that the set was made from."""
     seed: int | None = None
     """The seed of the split; None where folders or a column decided it."""
+    original: ImageSet | None = field(default=None, repr=False)
+    """The set that `edits` were applied to; None where none were."""
+    edits: tuple[Edit, ...] = field(default=(), repr=False)
+    """The decisions that made this set of the original."""
 
     @classmethod
     def from_folder(
@@ -131,6 +136,28 @@ class ImageSet:
         """Hex SHA-256 of every file's hash and label, whatever their names, places and split."""
         lines = sorted(f"{file.sha256} {file.label}\n" for file in self.files)
         return hashlib.sha256("".join(lines).encode()).hexdigest()
+
+    def apply(self, edits: Iterable[Edit]) -> ImageSet:
+        """A new ImageSet with `edits` made, a list of Edits or a Journal; nothing on disk changes.
+
+        What is decided about a file holds for its bytes: copies are relabelled, turned and excluded together, and a
+        merge leaves the file that is kept. What is left out is in `set_aside` with the reason, and may be restored by
+        a later `apply`. Every file stays on its side of the split. Raises DataError.
+        """
+        from nbdeploy.data.edited import apply  # noqa: PLC0415 - it knows ImageSets itself
+
+        return apply(self, edits)
+
+    def export(self, out: str | os.PathLike[str], *, manifest: bool = False) -> Path:
+        """Write a cleaned copy to the folder `out`, as ``train/LABEL/NAME`` and ``valid/LABEL/NAME``; gives its path.
+
+        Files are copied byte for byte, but for those that a decision turns. With `manifest` a table is written in its
+        place, which ``ImageSet.from_csv(out, split_column="split")`` reads. `out` must not exist. Raises OutputError,
+        or DataError for a label that cannot be a folder's name.
+        """
+        from nbdeploy.data.copying import copy_files, write_manifest  # noqa: PLC0415 - loads Pillow
+
+        return (write_manifest if manifest else copy_files)(self.files, Path(out))
 
     def __len__(self) -> int:
         return len(self.files)

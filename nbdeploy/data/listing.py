@@ -36,12 +36,13 @@ class Listing:
     """Warnings to give once the set is made."""
 
 
-def list_folder(path: Path, *, exts: Iterable[str] | None = None, source: str = "") -> Listing:
+def list_folder(path: Path, *, exts: Iterable[str] | None = None, source: str = "", loose: bool = False) -> Listing:
     """The pictures below `path`: the first folder below it is the label, whatever lies deeper.
 
     Where `path` holds a train folder and one named valid, val, validation or test (in any case), these decide the
     split and the label is the next folder. Pictures go by their extension (`exts`, or `EXTENSIONS`); a file without
-    one is taken when its first bytes are a picture's. Raises DataError when there is no such folder.
+    one is taken when its first bytes are a picture's. With `loose`, pictures in no class folder are
+    candidates too, without a label. Raises DataError when there is no such folder.
     """
     root = Path(os.path.abspath(path))  # links stay as the person gave them
     if not root.is_dir():
@@ -50,7 +51,7 @@ def list_folder(path: Path, *, exts: Iterable[str] | None = None, source: str = 
     listing = Listing(root, source or str(root))
     sides = _sides(root)
     for split, folder in sides or [(None, root)]:
-        _list_labels(folder, split, wanted, listing, sniff=exts is None)
+        _list_labels(folder, split, wanted, listing, sniff=exts is None, loose=loose)
     if sides:
         inside = {folder.name for _, folder in sides}
         beside = [entry.name for entry in _entries(root) if entry.is_dir() and entry.name not in inside]
@@ -103,11 +104,16 @@ def _sides(root: Path) -> list[tuple[Split | None, Path]]:
     return [(cast("Split", sides[kind]), folder) for kind, folder in sorted(found) if kind in sides]
 
 
-def _list_labels(folder: Path, split: Split | None, wanted: frozenset[str], listing: Listing, *, sniff: bool) -> None:
-    loose = 0
+def _list_labels(
+    folder: Path, split: Split | None, wanted: frozenset[str], listing: Listing, *, sniff: bool, loose: bool
+) -> None:
+    unlabelled = 0
     for entry in _entries(folder, listing):
         if not entry.is_dir():
-            loose += _is_picture(entry, wanted, sniff=sniff)
+            if _is_picture(entry, wanted, sniff=sniff):
+                unlabelled += not loose
+                if loose:
+                    listing.candidates.append(Candidate(Path(entry.path), entry.name, "", split))
             continue
         listing.folders.add(entry.name)
         for file in _files(Path(entry.path), listing):
@@ -117,10 +123,10 @@ def _list_labels(folder: Path, split: Split | None, wanted: frozenset[str], list
                 listing.candidates.append(Candidate(path, name, entry.name, split))
             else:
                 listing.skipped["not a picture"] += 1
-    if loose:
-        listing.skipped["without a class folder"] += loose
+    if unlabelled:
+        listing.skipped["without a class folder"] += unlabelled
         listing.remarks.append(
-            f"{count(loose, 'picture')} left out: directly in {shown(folder)}, where no folder names a class."
+            f"{count(unlabelled, 'picture')} left out: directly in {shown(folder)}, where no folder names a class."
         )
 
 

@@ -6,15 +6,18 @@ from collections.abc import Iterable
 from html import escape
 from typing import TYPE_CHECKING
 
-from nbdeploy.core.look import Html, output, thumbnail
+from nbdeploy.core.finding import KINDS
+from nbdeploy.core.look import Html, details, head, output, quiet, table, thumbnail
 from nbdeploy.data.records import ImageFile, count, short, shown
 
 if TYPE_CHECKING:
+    from nbdeploy.data.findings import Findings
     from nbdeploy.data.imageset import ImageSet
 
 _CLASSES_WITH_EXAMPLES = 10
 _EXAMPLES = 3
 _ROWS = 200
+_FINDINGS = 5
 
 
 def as_html(images: ImageSet) -> str:
@@ -37,6 +40,30 @@ def as_html(images: ImageSet) -> str:
         _oddities(images),
     )
     return output(Html("".join(parts)))
+
+
+def findings_as_html(findings: Findings) -> str:
+    """A fragment of HTML: the kinds with their counts, each opening on its first findings with thumbnails."""
+    kinds = [_kind(kind, number, findings) for kind, number in findings.counts.items()]
+    remarks = [quiet(remark) for remark in findings.remarks]
+    return output(head(findings.headline), *remarks, *(kinds or [quiet("Nothing suspect was found.")]))
+
+
+def _kind(kind: str, number: int, findings: Findings) -> Html:
+    rows = [
+        (
+            Html("".join(thumbnail(path) for path in (row.path, *row.related[:1]))),
+            shown(f"{row.path.parent.name}/{row.path.name}"),
+            row.evidence,
+            row.suggest,
+            f"{row.score:.2f}",
+        )
+        for row in findings.of(kind).top(_FINDINGS)
+    ]
+    heads = ("Picture", "File", "Evidence", "Suggested", "Score")
+    beyond = number - _FINDINGS
+    more = [quiet(f'and {beyond:,} more: see .of("{kind}")')] if beyond > 0 else []
+    return details(f"{number:,} {KINDS[kind]}", table(rows, "phttn", heads=heads, css="nbd-mid"), *more)
 
 
 def _table(rows: Iterable[tuple[str, tuple[int, int]]], most: int, examples: dict[str, list[str]]) -> str:

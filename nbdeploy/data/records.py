@@ -40,6 +40,10 @@ class ImageFile:
     """Width, height in pixels, as stored (not turned by EXIF)."""
     notes: tuple[str, ...] = ()
     """Any of: alpha, animated, cmyk, exif_rotated, float_pixels, palette, sixteen_bit, tiny."""
+    turn: int = 0
+    """Degrees clockwise by which a decision turns it: 0, 90, 180 or 270. Seen to by ``ImageSet.export``."""
+    by_exif: bool = False
+    """Whether a decision turns it as its EXIF says first."""
 
 
 @dataclass(frozen=True, slots=True)

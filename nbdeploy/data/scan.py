@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import hashlib
+import io
 import os
 import threading
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import nullcontext
+from contextlib import nullcontext, suppress
 from dataclasses import dataclass
 from functools import cache
-from io import BufferedReader
 from pathlib import Path
+from typing import BinaryIO, TypeVar
 
 from PIL import Image, UnidentifiedImageError
 
@@ -25,6 +26,11 @@ TINY = 8
 _BIG_PIXELS = 40_000_000  # such pictures are decoded one at a time, so that threads do not add up to a full memory
 _EXIF_ORIENTATION = 0x0112
 _HEAD = 512
+_IN_MEMORY = 64 << 20  # larger files are read twice rather than held
+_CUT = "cut short"
+_ENDS = {b"\xff\xd8\xff": b"\xff\xd9", b"\x89PNG\r\n\x1a\n": b"IEND"}
+"""How JPEG and PNG begin, and what stands at their end."""
+T = TypeVar("T")
 _big = threading.Lock()
 
 
@@ -35,6 +41,8 @@ class Reading:
     sha256: str
     size: tuple[int, int]
     notes: tuple[str, ...]
+    format: str = ""
+    """Pillow's name of the format: JPEG, PNG ..."""
 
 
 def read_all(paths: Iterable[Path]) -> Iterator[Reading | str]:
@@ -67,39 +75,80 @@ def _decoders() -> list[str]:
 
 def read_picture(path: Path) -> Reading | str:
     """What the picture at `path` holds, or, where it cannot be used, the reason in words."""
+    # An eighth of the size costs a fraction of the time and still reads the stream to its end.
+    found = examine(path, _only_the_reading, draft=lambda size: (max(1, size[0] // 8), max(1, size[1] // 8)))
+    return found.reason if isinstance(found, Refused) else found
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """Why a file cannot be used: a kind of finding, the reason in words, and the hash where its bytes were read."""
+
+    kind: str
+    reason: str
+    sha256: str = ""
+
+
+def examine(
+    path: Path,
+    see: Callable[[Image.Image, Reading], T],
+    *,
+    draft: Callable[[tuple[int, int]], tuple[int, int]],
+    mode: str | None = None,
+) -> T | Refused:
+    """`see` of the decoded picture at `path` and of its Reading, after one read and one decode of the file.
+
+    A JPEG is decoded at the smallest scale that has at least the size that `draft` makes of (width, height), in `mode`
+    (else its own); other formats at their own size. Whatever is wrong with the file becomes a Refused.
+    """
+    sha256, head = "", b""
     try:
-        with path.open("rb") as file:
+        data = path.read_bytes() if path.stat().st_size <= _IN_MEMORY else None
+        with path.open("rb") if data is None else io.BytesIO(data) as file:
             head = file.read(_HEAD)
-            if not head:
-                return "empty file (0 bytes)"
             file.seek(0)
-            try:
-                return _read(file)
-            except UnidentifiedImageError:
-                return _what_it_is(head)
+            sha256 = hashlib.file_digest(file, "sha256").hexdigest()
+            if not head:
+                return Refused("empty_file", "empty file (0 bytes)", sha256)
+            file.seek(0)
+            return _decode(file, sha256, see, draft, mode)
+    except UnidentifiedImageError:
+        return Refused(*_what_it_is(head, path), sha256)
     except MemoryError:
-        return "too large to decode in this machine's memory"
-    except Image.DecompressionBombError as error:
-        return f"too many pixels ({error})"
+        return Refused("image_bomb", "too large to decode in this machine's memory", sha256)
+    except (Image.DecompressionBombError, _TooManyPixels) as error:
+        return Refused("image_bomb", f"too many pixels ({error})", sha256)
     # Decoders raise nearly anything on broken files: OSError, SyntaxError, struct.error, KeyError, IndexError ...
     except Exception as error:  # noqa: BLE001
-        return _why(error)
+        why = _why(error)
+        return Refused("truncated" if why.startswith(_CUT) or _ends_early(head, path) else "unreadable", why, sha256)
 
 
-def _read(file: BufferedReader) -> Reading | str:
-    sha256 = hashlib.file_digest(file, "sha256").hexdigest()
-    file.seek(0)
+class _TooManyPixels(Exception):
+    pass
+
+
+def _only_the_reading(_: Image.Image, reading: Reading) -> Reading:
+    return reading
+
+
+def _decode(
+    file: BinaryIO,
+    sha256: str,
+    see: Callable[[Image.Image, Reading], T],
+    draft: Callable[[tuple[int, int]], tuple[int, int]],
+    mode: str | None,
+) -> T:
     with Image.open(file, formats=_decoders()) as image:
         width, height = size = image.size
         if width * height > MAX_PIXELS:
-            return f"too many pixels ({width:,} x {height:,}; at most {MAX_PIXELS:,})"
-        notes = _notes(image)
-        # An eighth of the size costs a fraction of the time and still reads the stream to its end.
-        image.draft(image.mode, (max(1, width // 8), max(1, height // 8)))
+            raise _TooManyPixels(f"{width:,} x {height:,}; at most {MAX_PIXELS:,}")
+        reading = Reading(sha256, size, _notes(image), image.format or "")
+        image.draft(mode or image.mode, draft(size))
         pixels = image.size[0] * image.size[1]
         with _big if pixels > _BIG_PIXELS else nullcontext():
             image.load()
-    return Reading(sha256, size, notes)
+            return see(image, reading)
 
 
 def _notes(image: Image.Image) -> tuple[str, ...]:
@@ -125,18 +174,34 @@ def _orientation(image: Image.Image) -> int:
     return value if isinstance(value, int) and 0 < value <= 8 else 1  # noqa: PLR2004 - EXIF knows 1 to 8
 
 
-def _what_it_is(head: bytes) -> str:
+def _what_it_is(head: bytes, path: Path) -> tuple[str, str]:  # noqa: PLR0911 - one answer a line
+    """The kind of finding and the words for bytes that no decoder knows."""
     start = head.lstrip()[:64].lower()
     if start.startswith((b"<!doctype html", b"<html")):
-        return "a web page, not a picture"
+        return "not_an_image", "a web page, not a picture"
     if head[4:12] in {b"ftypheic", b"ftypheix", b"ftypmif1", b"ftyphevc", b"ftypheim"}:
-        return "HEIC, which cannot be read here: convert it to JPEG"
+        return "unreadable", "HEIC, which cannot be read here: convert it to JPEG"
     if start.startswith((b"<svg", b"<?xml")):
-        return "SVG or XML, not a picture of pixels"
+        return "not_an_image", "SVG or XML, not a picture of pixels"
     text = sum(byte in b"\t\n\r" or byte >= 0x20 for byte in head)  # noqa: PLR2004 - the first printable byte
     if b"\0" not in head and text == len(head):
-        return "text, not a picture"
-    return "not a picture that can be read here"
+        return "not_an_image", "text, not a picture"
+    if _ends_early(head, path):
+        return "truncated", "cut short before its pixels"
+    if head.startswith(tuple(_ENDS)):
+        return "unreadable", "broken: it begins as a picture and cannot be read as one"
+    return "not_an_image", "not a picture that can be read here"
+
+
+def _ends_early(head: bytes, path: Path) -> bool:
+    """Whether a JPEG or a PNG lacks the mark of its end."""
+    end = next((end for start, end in _ENDS.items() if head.startswith(start)), None)
+    if end is None:
+        return False
+    with suppress(OSError), path.open("rb") as file:
+        file.seek(max(0, path.stat().st_size - _HEAD))
+        return end not in file.read()
+    return False
 
 
 def _why(error: Exception) -> str:
@@ -148,5 +213,5 @@ def _why(error: Exception) -> str:
     if isinstance(error, IsADirectoryError):
         return "a folder, not a file"
     if "truncated" in text.lower():
-        return f"cut short ({text})"
+        return f"{_CUT} ({text})"
     return f"broken ({type(error).__name__}: {text})"

@@ -14,6 +14,7 @@ from nbdeploy.core.hush import hushed
 from nbdeploy.core.live import in_notebook
 from nbdeploy.core.progress import is_quiet, track
 from nbdeploy.data.imageset import ImageSet
+from nbdeploy.data.records import count
 from nbdeploy.errors import DataError, TrainError, UsageError
 from nbdeploy.training.arch import Arch, arch_names, find_arch, load_libraries
 
@@ -199,6 +200,11 @@ def _check(*, size: int | None, lr: float | None, workers: int | None, **counts:
 
 
 def _check_split(images: ImageSet) -> None:
+    if turned := sum(bool(file.turn or file.by_exif) for file in images.files):
+        raise DataError(
+            f"{count(turned, 'picture')} to be turned: training reads files as they lie on disk.",
+            hint='Write the turned copies first: images.export("cleaned"), and train on that folder.',
+        )
     if len(images.labels) < 2:  # noqa: PLR2004 - a choice needs two
         raise DataError("There is one class only.", hint="Training needs pictures of at least two classes.")
     if not images.valid:

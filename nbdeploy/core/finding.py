@@ -1,0 +1,125 @@
+"""Suspected problems in data, and what a person decides about them: plain data."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any, Literal, cast
+
+from nbdeploy.errors import UnknownName
+
+KINDS: Mapping[str, str] = MappingProxyType(
+    {
+        "empty_file": "files of 0 bytes",
+        "not_an_image": "files that are no pictures",
+        "unreadable": "pictures that cannot be read",
+        "truncated": "pictures that are cut short",
+        "image_bomb": "pictures of too many pixels",
+        "label_error": "labels that look wrong",
+        "cross_class_duplicate": "one picture under several labels",
+        "split_leak": "held-out pictures that are trained on too",
+        "exact_duplicate": "copies, byte for byte",
+        "near_duplicate": "nearly the same picture",
+        "wrong_extension": "files named as another format",
+        "blank": "pictures of one colour",
+        "dark": "dark pictures",
+        "overexposed": "over-exposed pictures",
+        "blurred": "blurred pictures",
+        "noisy": "noisy pictures",
+        "outlier": "pictures unlike the others",
+        "odd_size": "pictures of an odd size",
+        "odd_aspect": "pictures of an odd shape",
+        "exif_rotated": "pictures turned only by EXIF",
+        "sixteen_bit": "pictures with 16 bits",
+        "float_pixels": "pictures with float pixels",
+        "cmyk": "pictures in CMYK",
+        "animated": "pictures with several frames",
+        "alpha": "pictures with transparency",
+        "palette": "pictures with a palette",
+        "class_imbalance": "classes with few pictures",
+    }
+)
+"""Every kind of finding that pictures can have, the gravest first, and what it is called in the plural."""
+
+Operation = Literal["relabel", "exclude", "restore", "rotate", "merge"]
+OPERATIONS: tuple[Operation, ...] = ("relabel", "exclude", "restore", "rotate", "merge")
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One suspected problem with its evidence. Nothing is decided by it."""
+
+    path: Path
+    """Absolute. Of a class without pictures enough, the folder that its pictures lie in."""
+    kind: str
+    """One of `KINDS`."""
+    score: float
+    """0..1, higher is more suspect. Within a kind it ranks; 1 where the matter is certain."""
+    evidence: str
+    """What was seen, in words and figures."""
+    related: tuple[Path, ...] = ()
+    """The other files that it is about: the copies of a duplicate, the one to keep first."""
+    suggest: str = "look"
+    """``exclude``, ``relabel:LABEL``, ``rotate``, ``merge`` or ``look``."""
+    sha256: str = ""
+    """Hex, of the file's bytes; empty where they could not be read."""
+
+    def edit(self, *, who: str = "audit") -> Edit | None:
+        """The Edit that does what is suggested, or None where a person has to look."""
+        operation, _, label = self.suggest.partition(":")
+        if operation == "look":
+            return None
+        after = {"relabel": label, "rotate": "exif"}.get(operation, "")
+        if operation == "merge":
+            after = str(self.related[0])
+        why = f"{self.kind}: {self.evidence}"
+        op = cast("Operation", operation)
+        return Edit(self.path, op, after, sha256=self.sha256, why=why, who=who, scores=((self.kind, self.score),))
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain data, with the keys of ``nbdeploy audit --json``."""
+        return {
+            "path": _shown(self.path),
+            "kind": self.kind,
+            "score": round(self.score, 4),
+            "evidence": self.evidence,
+            "related": [_shown(path) for path in self.related],
+            "suggest": self.suggest,
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Edit:
+    """One decision about one picture. Nothing on disk changes by it.
+
+    Raises UnknownName for an operation that does not exist.
+    """
+
+    path: Path
+    """The file that was looked at. What is decided holds for its bytes, wherever they lie."""
+    operation: Operation
+    after: str = ""
+    """The label (relabel); 90, 180 or 270 degrees clockwise, or ``exif``: as its EXIF says (rotate); the path of the
+    file that is kept (merge)."""
+    before: str = ""
+    """The label before (relabel)."""
+    sha256: str = ""
+    """Hex, of the file's bytes; found out where it is empty."""
+    keep: str = ""
+    """Hex SHA-256 of the file that is kept (merge); found out where it is empty."""
+    why: str = ""
+    who: str = "person"
+    """Who, or which rule, decided."""
+    scores: tuple[tuple[str, float], ...] = ()
+    """What it was decided on, as (kind of finding, score)."""
+
+    def __post_init__(self) -> None:
+        if self.operation not in OPERATIONS:
+            raise UnknownName("operation", str(self.operation), OPERATIONS)
+
+
+def _shown(path: Path) -> str:
+    # Names that are not UTF-8 must not break a document of JSON.
+    return str(path).encode("utf-8", "surrogateescape").decode("utf-8", "replace")

@@ -1,0 +1,129 @@
+"""What Edits make of an ImageSet: another ImageSet. Files are only read."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from nbdeploy.core.files import sha256_of
+from nbdeploy.core.finding import Edit
+from nbdeploy.data.records import ImageFile, SetAside, shown
+from nbdeploy.errors import DataError
+
+if TYPE_CHECKING:
+    from nbdeploy.data.imageset import ImageSet
+
+_TURNS = frozenset({"90", "180", "270", "exif"})
+
+
+@dataclass(slots=True)
+class State:
+    """What holds for the files of one content hash."""
+
+    label: str = ""
+    excluded: str = ""
+    """Why, where it is; else empty."""
+    keep: str = ""
+    """Hash of the file that stands for it; its own where one of several copies stays."""
+    kept: Path | None = None
+    turn: int = 0
+    by_exif: bool = False
+
+
+def fold(edits: Iterable[tuple[str, str, Edit]]) -> dict[str, State]:
+    """The state a hash that (hash, hash of the file that is kept, Edit) lead to, in their order. Raises DataError."""
+    states: dict[str, State] = {}
+    for sha256, keep, edit in edits:
+        state = states.setdefault(sha256, State())
+        if edit.operation == "relabel":
+            if not edit.after.strip():
+                raise DataError(f"{shown(edit.path)} is given no label.", hint="Edit(path, 'relabel', 'cat').")
+            state.label = edit.after
+        elif edit.operation == "exclude":
+            state.excluded = edit.why or "excluded"
+        elif edit.operation == "restore":
+            state.excluded, state.keep, state.kept = "", "", None
+        elif edit.operation == "merge":
+            state.keep, state.kept = keep, Path(edit.after)
+        elif edit.after not in _TURNS:
+            raise DataError(
+                f'{shown(edit.path)} cannot be turned by "{edit.after}".', hint="90, 180, 270 (clockwise) or exif."
+            )
+        elif edit.after == "exif":
+            state.by_exif = True
+        else:
+            state.turn = (state.turn + int(edit.after)) % 360
+    return states
+
+
+def apply(images: ImageSet, edits: Iterable[Edit]) -> ImageSet:
+    """A new ImageSet, as `ImageSet.apply` says."""
+    base = images.original or images
+    every = (*images.edits, *edits)
+    hashes = {file.path: file.sha256 for file in base.files}
+    states = fold([(_hash(edit.sha256, edit.path, hashes), _kept(edit, hashes), edit) for edit in every])
+    files: list[ImageFile] = []
+    aside = list(base.set_aside)
+    first = _first_of_copies(base.files, states)
+    for file in base.files:
+        state = states.get(file.sha256, State())
+        if reason := _reason(file, state, states, first):
+            aside.append(SetAside(file.path, reason))
+        else:
+            files.append(replace(file, label=state.label or file.label, turn=state.turn, by_exif=state.by_exif))
+    return replace(
+        base,
+        files=tuple(files),
+        set_aside=tuple(sorted(aside, key=lambda one: str(one.path))),
+        original=base,
+        edits=every,
+    )
+
+
+def _reason(file: ImageFile, state: State, states: dict[str, State], first: dict[str, Path]) -> str:
+    """Why a file is left out, or nothing."""
+    if state.excluded:
+        return f"excluded by decision: {state.excluded}"
+    if not state.keep:
+        return ""
+    if state.keep == file.sha256:
+        return "" if first[file.sha256] == file.path else f"merged with its copy {shown(first[file.sha256])}"
+    # Two that were merged into one another would both be gone: the one that is kept stays where it is left out itself.
+    seen, keep = {file.sha256}, state.keep
+    while keep not in seen:
+        seen.add(keep)
+        other = states.get(keep, State())
+        if not other.keep or other.keep == keep:
+            return "" if other.excluded else f"merged with {shown(state.kept or '')}"
+        keep = other.keep
+    return "" if file.sha256 == min(seen) else f"merged with {shown(state.kept or '')}"
+
+
+def _first_of_copies(files: Sequence[ImageFile], states: dict[str, State]) -> dict[str, Path]:
+    """For each hash whose copies are merged, the path that stays: the one that was chosen, else the first."""
+    first: dict[str, Path] = {}
+    for file in files:
+        state = states.get(file.sha256)
+        if state and state.keep == file.sha256 and (file.path == state.kept or file.sha256 not in first):
+            first[file.sha256] = file.path
+    return first
+
+
+def _kept(edit: Edit, hashes: dict[Path, str]) -> str:
+    return _hash(edit.keep, Path(edit.after), hashes) if edit.operation == "merge" else ""
+
+
+def _hash(known: str, path: Path, hashes: dict[Path, str]) -> str:
+    if known:
+        return known
+    if path in hashes:
+        return hashes[path]
+    try:
+        return sha256_of(path)
+    except OSError as error:
+        raise DataError(
+            f"An edit is about {shown(path)}, which is not in the set and cannot be read.",
+            hint="Give the path of a picture as it stands in the set.",
+        ) from error

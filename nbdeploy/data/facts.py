@@ -1,0 +1,146 @@
+"""What one read and one decode of a picture tell about it."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+from nbdeploy.data.scan import Reading, Refused, examine
+
+VERSION = 1
+"""Of what is measured. Another version's facts are measured anew."""
+SIDE = 256
+"""The longer side, in pixels, at which pictures are measured; smaller ones are measured as they are."""
+SIGNATURE = 16
+"""Side of the signature."""
+_BLOCK = 8
+_SATURATED = 250
+_FLAT = 20  # percentile of the blocks: noise is everywhere, texture is not
+_SIGMA = 1.2533 / 6  # of the mean absolute answer of the noise filter, for Gaussian noise (Immerkaer 1996)
+_SMALLEST = 10  # sides in pixels below which nothing is measured
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """What is known of one file's bytes. `refused` is a kind of finding and its reason, and nothing else holds then."""
+
+    sha256: str
+    refused: tuple[str, str] = ("", "")
+    format: str = ""
+    size: tuple[int, int] = (0, 0)
+    notes: tuple[str, ...] = ()
+    measured: bool = False
+    """Whether the picture is large enough for the figures below."""
+    sharpness: float = 0.0
+    """Variance of the Laplacian / (variance + 1), of grey values 0..255."""
+    least: float = 0.0
+    """The same of the second difference along the direction in which it is least: motion blurs one direction."""
+    noise: float = 0.0
+    """Standard deviation of the noise in the flattest parts, in grey values."""
+    saturated: float = 0.0
+    """Share of pixels of 250 and above."""
+    mean: float = 0.0
+    """Mean grey value."""
+    bright: float = 0.0
+    """The grey value that 99 % of the pixels do not exceed."""
+    span: float = 0.0
+    """Grey values between the darkest and the brightest percentile."""
+    signature: bytes = b""
+    """16 x 16 mean grey values, float16; empty for a refused file."""
+
+    def dumps(self) -> str:
+        """JSON, without the signature."""
+        return json.dumps({key: value for key, value in asdict(self).items() if key != "signature"})
+
+    @classmethod
+    def loads(cls, text: str, signature: bytes) -> Facts:
+        """Read what `dumps` wrote."""
+        raw: dict[str, Any] = json.loads(text)
+        raw.update({key: tuple(raw[key]) for key in ("refused", "size", "notes")})
+        return cls(**raw, signature=signature)
+
+
+def facts_of(path: Path) -> Facts:
+    """The Facts of the file at `path`. Whatever is wrong with it stands in them; nothing is raised."""
+    found = examine(path, _look, draft=_enough, mode="L")
+    if isinstance(found, Refused):
+        return Facts(found.sha256, (found.kind, found.reason))
+    return found
+
+
+def _enough(size: tuple[int, int]) -> tuple[int, int]:
+    scale = min(1.0, SIDE / max(size))
+    return max(1, round(size[0] * scale)), max(1, round(size[1] * scale))
+
+
+def _look(image: Image.Image, reading: Reading) -> Facts:
+    facts = Facts(reading.sha256, format=reading.format, size=reading.size, notes=reading.notes)
+    grey = _grey(image)
+    size = _enough(grey.size)
+    if size != grey.size:
+        grey = grey.resize(size, Image.Resampling.BOX)
+    small = grey.resize((SIGNATURE, SIGNATURE), Image.Resampling.BOX)
+    facts = replace(facts, signature=np.asarray(small, dtype=np.float16).tobytes())
+    if min(size) < _SMALLEST:
+        return facts
+    return replace(facts, measured=True, **_figures(np.asarray(grey)))
+
+
+def _grey(image: Image.Image) -> Image.Image:
+    """8-bit grey; the values of 16 bits and of floats are stretched over 0..255, transparency is laid on grey."""
+    if image.mode in {"F", "I"} or image.mode.startswith("I;"):
+        values = np.nan_to_num(np.asarray(image, dtype=np.float32))
+        low, high = float(values.min()), float(values.max())
+        return Image.fromarray(((values - low) * (255 / max(high - low, 1e-6))).astype(np.uint8))
+    if image.mode in {"RGBA", "LA", "PA"} or "transparency" in image.info:
+        pixels = image.convert("RGBA")
+        ground = Image.new("RGBA", pixels.size, (128, 128, 128, 255))
+        return Image.alpha_composite(ground, pixels).convert("L")
+    return image if image.mode == "L" else image.convert("L")
+
+
+def _figures(grey: np.ndarray) -> dict[str, Any]:
+    counts = np.bincount(grey.ravel(), minlength=256)
+    share = counts.cumsum() / grey.size
+    low, high = (int(np.searchsorted(share, at)) for at in (0.01, 0.99))
+    values = np.arange(256)
+    mean = float(counts @ values) / grey.size
+    variance = float(counts @ (values - mean) ** 2) / grey.size
+    pixels = grey.astype(np.int16)
+    twice = pixels[1:-1, 1:-1] * 2
+    across = pixels[1:-1, 2:] + pixels[1:-1, :-2] - twice
+    down = pixels[2:, 1:-1] + pixels[:-2, 1:-1] - twice
+    falling = pixels[2:, 2:] + pixels[:-2, :-2] - twice
+    rising = pixels[2:, :-2] + pixels[:-2, 2:] - twice
+    # The steps of the diagonals are longer by the root of two.
+    least = min(_power(across), _power(down), _power(falling) / 2, _power(rising) / 2)
+    both = across + down
+    return {
+        "sharpness": _power(both) / (variance + 1),
+        "least": least / (variance + 1),
+        "noise": _noise(falling + rising - 2 * both),
+        "saturated": float(counts[_SATURATED:].sum()) / grey.size,
+        "mean": mean,
+        "bright": float(high),
+        "span": float(high - low),
+    }
+
+
+def _power(values: np.ndarray) -> float:
+    flat = values.ravel().astype(np.float32)
+    return float(flat @ flat) / flat.size - float(flat.mean()) ** 2
+
+
+def _noise(answers: np.ndarray) -> float:
+    height, width = (side // _BLOCK * _BLOCK for side in answers.shape)
+    if not height or not width:
+        return 0.0
+    parts = np.abs(answers[:height, :width], dtype=np.float32)
+    blocks = parts.reshape(height // _BLOCK, _BLOCK, width // _BLOCK, _BLOCK).mean((1, 3)).ravel()
+    at = len(blocks) * _FLAT // 100
+    return float(np.partition(blocks, at)[at]) * _SIGMA
