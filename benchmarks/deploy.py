@@ -29,7 +29,7 @@ example = torch.zeros(eval(sys.argv[3]), dtype=torch.uint8)
 torch.onnx.export(program, (example,), sys.argv[2], dynamo=True, external_data=False)
 """,
 }
-NETS = {"resnet18": 5, "mobilenet_v3_small": 10}
+NETS = {"resnet18": 3, "mobilenet_v3_small": 8}
 SIZE = 64
 
 
