@@ -21,7 +21,7 @@ from packaging.version import Version
 CONDA_NAMES = {"huggingface-hub": "huggingface_hub", "jupyter-client": "jupyter_client", "torch": "pytorch"}
 """Where conda-forge calls a package otherwise."""
 
-ONLY_FROM_PIP = {"ai-edge-litert", "ai-edge-quantizer", "litert-torch", "playwright"}
+ONLY_FROM_PIP = {"ai-edge-litert", "ai-edge-quantizer", "litert-torch", "playwright", "ray", "usearch"}
 """What conda-forge does not have under the same name and in the same form."""
 
 OF_TORCH = ("nvidia-", "cuda-", "triton")
@@ -74,6 +74,12 @@ def test_dependencies_are_sorted_and_the_tests_tools_are_no_dependencies_of_user
     assert {"pytest", "ruff", "mypy"}.isdisjoint(Requirement(line).name for line in project["dependencies"])
 
 
+def test_the_tools_hold_what_the_extras_install_so_that_every_test_runs(project: dict) -> None:
+    extras = dict(project["optional-dependencies"])
+    tools = set(extras.pop("dev"))
+    assert [] == [line for some in extras.values() for line in some if line not in tools]
+
+
 def test_conda_lists_each_dependency_with_the_version_of_its_constraint(
     conda: dict, wanted: dict[str, Requirement], pins: dict[str, str]
 ) -> None:
@@ -103,7 +109,8 @@ def test_no_address_of_an_index_stands_in_the_files(root: Path, name: str) -> No
 
 
 def test_every_package_that_the_code_imports_is_a_declared_dependency(root: Path, project: dict) -> None:
-    declared = {canonicalize_name(Requirement(line).name) for line in project["dependencies"]}
+    extras = {name: some for name, some in project["optional-dependencies"].items() if name != "dev"}
+    declared = {canonicalize_name(Requirement(x).name) for some in (project["dependencies"], *extras.values()) for x in some}
     known = packages_distributions()
     imported = {}
     for file in sorted((root / "nbdeploy").rglob("*.py")):

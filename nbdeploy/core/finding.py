@@ -28,6 +28,7 @@ KINDS: Mapping[str, str] = MappingProxyType(
         "overexposed": "over-exposed pictures",
         "blurred": "blurred pictures",
         "noisy": "noisy pictures",
+        "garbled": "pictures garbled in part",
         "outlier": "pictures unlike the others",
         "odd_size": "pictures of an odd size",
         "odd_aspect": "pictures of an odd shape",
@@ -88,6 +89,18 @@ class Finding:
             "related": [_shown(path) for path in self.related],
             "suggest": self.suggest,
         }
+
+
+@dataclass(frozen=True, slots=True)
+class Guess:
+    """What a model that did not see a file's label says of it."""
+
+    label: str
+    """The likeliest class."""
+    confidence: float
+    """Its probability, 0..1."""
+    given: float
+    """The probability, 0..1, of the label that stands there: the self-confidence by which label errors are ranked."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -53,7 +53,7 @@ def audit(images: ImageSet | str | os.PathLike[str], *, learn: Any = None, seed:
     if deep is not None:
         found += outliers(good, deep, seed=seed)
     found += _small_classes(entries)
-    return Findings.ranked(found, files=len(paths), remarks=doubts.remarks)
+    return Findings.ranked(found, files=len(paths), remarks=doubts.remarks, guesses=doubts.guesses)
 
 
 def _listed(images: ImageSet | str | os.PathLike[str]) -> list[tuple[Path, str, str]]:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import warnings
 from collections import Counter
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
 
 import numpy as np
 
-from nbdeploy.core.finding import Finding
+from nbdeploy.core.finding import Finding, Guess
 from nbdeploy.data.records import short
 from nbdeploy.data.twins import Entry
 
@@ -33,6 +34,8 @@ class Doubts:
 
     findings: tuple[Finding, ...]
     remarks: tuple[str, ...]
+    guesses: Mapping[Path, Guess] = field(default_factory=dict)
+    """What the model says of each file, out of fold."""
 
 
 def label_doubts(entries: Sequence[Entry], features: np.ndarray, *, seed: int) -> Doubts:
@@ -49,14 +52,18 @@ def label_doubts(entries: Sequence[Entry], features: np.ndarray, *, seed: int) -
     given = np.array([place[entries[index].label] for index in use])
     groups = np.unique([entries[index].facts.sha256 for index in use], return_inverse=True)[1]
     chances = _out_of_fold(features[use], given, groups, len(names), seed)
+    own = chances[np.arange(len(given)), given]
+    guesses = {
+        entries[index].path: Guess(names[chances[at].argmax()], float(chances[at].max()), float(own[at]))
+        for at, index in enumerate(use)
+    }
     accuracy = float((chances.argmax(1) == given).mean())
     if accuracy < _TRUSTED:
         remark = (
             f"Labels were not judged: a model of these pictures is right {accuracy:.0%} of the time, and would doubt "
             "good labels. Train one and pass learn=."
         )
-        return Doubts((), (remark,))
-    own = chances[np.arange(len(given)), given]
+        return Doubts((), (remark,), guesses)
     # Confident elsewhere: at least as sure of another class as the model usually is of pictures that bear it.
     usual = np.array([own[given == number].mean() for number in range(len(names))])
     elsewhere = np.where(chances >= usual, chances, 0)
@@ -71,7 +78,7 @@ def label_doubts(entries: Sequence[Entry], features: np.ndarray, *, seed: int) -
     chosen = [int(at) for at in ranked if wrong[at]][: 2 * expected]
     found = tuple(_finding(entries[use[at]], own[at], names[chances[at].argmax()], chances[at].max()) for at in chosen)
     if not found:
-        return Doubts((), ())
+        return Doubts((), (), guesses)
     look = min(50, len(chosen))
     likely = int(doubted[chosen[:look]].sum())
     weak = ": a weak model, so doubt its doubts; learn= gives a better one" if accuracy < _WEAK else ""
@@ -79,7 +86,7 @@ def label_doubts(entries: Sequence[Entry], features: np.ndarray, *, seed: int) -
         f"Labels: look at {look}, expect about {likely}; {expected} in all (a cross-validated model is right "
         f"{accuracy:.0%} of the time{weak})."
     )
-    return Doubts(found, (remark,))
+    return Doubts(found, (remark,), guesses)
 
 
 def _finding(entry: Entry, own: float, other: str, chance: float) -> Finding:

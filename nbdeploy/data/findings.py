@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from functools import cached_property
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, overload
 
-from nbdeploy.core.finding import KINDS, Edit, Finding
+from nbdeploy.core.finding import KINDS, Edit, Finding, Guess
 from nbdeploy.data.records import count, shown
 from nbdeploy.errors import UnknownName
 
@@ -29,12 +30,21 @@ class Findings:
     """Number of files that were looked at."""
     remarks: tuple[str, ...] = ()
     """What there is to say beside the findings: how many labels to look at, why something was not judged."""
+    guesses: Mapping[Path, Guess] = field(default_factory=dict, repr=False)
+    """What the model that judged the labels says of each file, out of fold; empty where labels were not judged."""
 
     @classmethod
-    def ranked(cls, rows: Iterable[Finding], *, files: int, remarks: Iterable[str] = ()) -> Findings:
+    def ranked(
+        cls,
+        rows: Iterable[Finding],
+        *,
+        files: int,
+        remarks: Iterable[str] = (),
+        guesses: Mapping[Path, Guess] | None = None,
+    ) -> Findings:
         """The findings in order: by score, then the graver kind, then the path."""
         order = sorted(rows, key=lambda row: (-row.score, _RANK[row.kind], os.fsencode(row.path)))
-        return cls(tuple(order), files, tuple(remarks))
+        return cls(tuple(order), files, tuple(remarks), guesses or {})
 
     @cached_property
     def counts(self) -> dict[str, int]:
