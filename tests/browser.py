@@ -43,13 +43,13 @@ LOW_CONTRAST = """(selector) => {
 
 
 @contextmanager
-def chromium() -> Iterator[Any]:
-    """A browser that ends with the block."""
+def chromium(*flags: str) -> Iterator[Any]:
+    """A browser that ends with the block, started with `flags` beside the usual ones."""
     sync = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
     path = CHROMIUM if CHROMIUM.exists() else shutil.which("chromium")
     if not path:
         pytest.skip("there is no chromium here")
     with sync.sync_playwright() as play:
-        opened = play.chromium.launch(executable_path=str(path), args=FLAGS)
+        opened = play.chromium.launch(executable_path=str(path), args=[*FLAGS, *flags])
         yield opened
         opened.close()

@@ -2,22 +2,14 @@
 
 from __future__ import annotations
 
-import json
-import os
-import secrets
-import subprocess
-import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 from urllib.parse import urlsplit
 
-import nbformat
-import psutil
 import pytest
 
 from tests.browser import LOW_CONTRAST, chromium
+from tests.lab import Book, jupyter, write_notebook
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
@@ -34,106 +26,17 @@ patch = learner(dls, patch_model(dls.c), epochs=8, lr=0.1)""",
     "predict": "bundle.predict(*(file.path for file in images.valid[:3]))",
     "wrong": "%deploy --target nump",
 }
-READY = """async () => {
-  await window.jupyterapp.restored;
-  const book = window.jupyterapp.shell.currentWidget;
-  await book.context.ready;
-  await book.sessionContext.ready;
-  await book.sessionContext.session.kernel.info;
-}"""
 STDERR = '[data-mime-type="application/vnd.jupyter.stderr"]'
 
 
 @pytest.fixture(scope="module")
-def server(root: Path, pictures: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """The address, token included, of a notebook in a JupyterLab that knows nothing of the user's own."""
-    own = tmp_path_factory.mktemp("lab")
-    folders = {name: str(own / name.lower()) for name in ("JUPYTER_CONFIG_DIR", "JUPYTER_DATA_DIR", "IPYTHONDIR")}
-    for name, settings in (
-        ("page_config.json", {"disabledExtensions": {"@jupyterlab/apputils-extension:announcements": True}}),
-        ("default_setting_overrides.json", {"@jupyterlab/notebook-extension:tracker": {"windowingMode": "none"}}),
-    ):
-        place = Path(folders["JUPYTER_CONFIG_DIR"], "labconfig", name)
-        place.parent.mkdir(parents=True, exist_ok=True)
-        place.write_text(json.dumps(settings), encoding="utf-8")
-    work = own / "work"
-    work.mkdir()
-    (work / "pictures").symlink_to(pictures)
-    book = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(code) for code in CELLS.values()])
-    book.metadata.kernelspec = {"name": "python3", "display_name": "Python 3", "language": "python"}
-    nbformat.write(book, work / "book.ipynb")
-    environment = {
-        **os.environ,
-        **folders,
-        "JUPYTER_RUNTIME_DIR": str(own / "run"),
-        "PYTHONPATH": os.pathsep.join((str(root), str(root / "tests" / "thirdparty"))),
-        "OMP_NUM_THREADS": "1",
-    }
-    token = secrets.token_hex(16)
-    command = [
-        sys.executable,
-        "-m",
-        "jupyterlab",
-        "--no-browser",
-        "--allow-root",
-        "--LabApp.expose_app_in_browser=True",
-    ]
-    command += ["--ServerApp.ip=127.0.0.1", "--ServerApp.port=0", f"--IdentityProvider.token={token}"]
-    with (own / "log").open("w") as log:
-        process = subprocess.Popen(
-            [*command, f"--ServerApp.root_dir={work}"], env=environment, stdout=log, stderr=log, start_new_session=True
-        )
-    try:
-        yield f"{_address(process, own)}lab/tree/book.ipynb?token={token}&reset"
-    finally:
-        family = [*psutil.Process(process.pid).children(recursive=True), psutil.Process(process.pid)]
-        process.terminate()
-        _, left = psutil.wait_procs(family, timeout=10)
-        for one in left:
-            one.kill()
-        process.wait()
-
-
-def _address(process: subprocess.Popen[bytes], own: Path) -> str:
-    for _ in range(300):
-        for file in own.glob("run/jpserver-*.json"):
-            try:
-                return str(json.loads(file.read_text(encoding="utf-8"))["url"])
-            except ValueError:  # half written
-                continue
-        if process.poll() is not None:
-            break
-        time.sleep(0.1)
-    pytest.fail((own / "log").read_text(encoding="utf-8"))
-
-
-class Book:
-    """The notebook after Run All, on a page."""
-
-    def __init__(self, page: Any, asked: list[str]) -> None:
-        self.page, self.asked = page, asked
-
-    def outputs(self, cell: str) -> Any:
-        """What stands below a cell."""
-        return self.page.locator(".jp-Notebook .jp-Cell").nth(list(CELLS).index(cell)).locator(".jp-OutputArea-output")
-
-    def text(self, cell: str) -> str:
-        """The words below a cell; no-break spaces as plain ones."""
-        return " ".join(" ".join(self.outputs(cell).all_inner_texts()).split())
-
-
-@pytest.fixture(scope="module")
-def book(server: str) -> Iterator[Book]:
-    with chromium() as browser:
-        page = browser.new_page(viewport={"width": 1280, "height": 2400})
-        asked: list[str] = []
-        page.on("request", lambda request: asked.append(request.url))
-        page.on("websocket", lambda socket: asked.append(socket.url))
-        page.goto(server)
-        page.wait_for_function("window.jupyterapp?.shell.currentWidget?.sessionContext", timeout=60_000)
-        page.evaluate(READY)
-        page.evaluate("window.jupyterapp.commands.execute('notebook:run-all-cells')")
-        opened = Book(page, asked)
+def book(root: Path, pictures: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Book]:
+    with jupyter(tmp_path_factory.mktemp("lab"), root) as server, chromium() as browser:
+        (server.work / "pictures").symlink_to(pictures)
+        write_notebook(server.work / "book.ipynb", list(CELLS.values()))
+        opened = Book(browser.new_page(viewport={"width": 1280, "height": 2400}), CELLS)
+        opened.open(server.page("book.ipynb"))
+        opened.run_all()
         opened.outputs("wrong").first.wait_for(timeout=60_000)
         yield opened
 

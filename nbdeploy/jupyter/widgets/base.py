@@ -1,0 +1,20 @@
+"""What every widget shares: where its one ES module lies, and its style on the tokens of the one look."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import nbdeploy
+
+_HERE = Path(__file__).parent
+_TOKENS = Path(nbdeploy.__file__).parent / "templates" / "tokens.css"
+
+
+def module(name: str) -> Path:
+    """The widget's ES module, for ``_esm``."""
+    return _HERE / f"{name}.js"
+
+
+def style(name: str) -> str:
+    """The tokens and the widget's own rules, for ``_css``. The widget's root element has the class ``nbd``."""
+    return _TOKENS.read_text("utf-8") + (_HERE / f"{name}.css").read_text("utf-8")
