@@ -99,7 +99,11 @@ class DataError(NbdeployError):
 
 
 class TrainError(NbdeployError):
-    """Training could not start or go on."""
+    """Training could not start or go on; `learn` is the Learner with what it had learned by then, or None."""
+
+    def __init__(self, message: str, *, hint: str = "", learn: Any = None) -> None:
+        super().__init__(message, hint=hint)
+        self.learn = learn
 
 
 class WeightsUnavailable(TrainError):

@@ -17,7 +17,8 @@ from nbdeploy.core.recipe import Recipe, recipe_named
 from nbdeploy.core.reference import DataFile, present, spread
 from nbdeploy.core.report import Report
 from nbdeploy.core.summary import check_row
-from nbdeploy.errors import ExportError, NbdeployWarning, UsageError, VerificationFailed
+from nbdeploy.data.records import clean_hint
+from nbdeploy.errors import DataError, ExportError, NbdeployWarning, UsageError, VerificationFailed
 
 if TYPE_CHECKING:
     import numpy as np
@@ -261,7 +262,7 @@ def _build(
             "machine": report.metrics.get("measured_on"),
         },
         labels=program.signature.labels,
-        pictures={row.file: thumbnail(row.file) for row in report.changed[:_THUMBNAILS]},
+        pictures={row.file: thumbnail(row.file, exif=program.signature.exif) for row in report.changed[:_THUMBNAILS]},
         drifts=found.comparison.drifts,
     )
     package.finish(work, manifest, report, page, target, accepted_failure=accepted)
@@ -297,7 +298,14 @@ def _calibration(program: Program) -> np.ndarray | None:
 
     files = [program.reference.calibration[i] for i in present(program.reference.calibration)[0]]
     host, channels = program.signature.to_dict()["host"], program.signature.channels
-    pictures = [preprocess(file.path, host, channels=channels) for file in track(files, "reading training files")]
+    pictures = []
+    for file in track(files, "reading training files"):
+        try:
+            pictures.append(preprocess(file.path, host, channels=channels))
+        except (OSError, ValueError, SyntaxError) as error:  # what it raises for a file that is no picture
+            raise DataError(
+                f"{file.path} cannot be read as a picture ({error}).", hint=clean_hint(Path(file.path).parent)
+            ) from error
     return np.concatenate(pictures) if pictures else None
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -30,6 +31,32 @@ class Step:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Ranges:
+    """The two values that become 0 and 255 in pictures of more than 8 bits a channel.
+
+    None: such pixels are clipped to 0..255, as Pillow and fastai do by themselves.
+    """
+
+    integers: tuple[float, float] | None = None
+    """Of pictures with 16 or 32 bits: (0, 65535) uses all of 16."""
+    floats: tuple[float, float] | None = None
+
+    def to_dict(self) -> dict[str, list[float] | None]:
+        """Plain data: ``{"integers": [0, 65535], "floats": None}``."""
+        return {name: None if span is None else list(span) for name, span in asdict(self).items()}
+
+    @classmethod
+    def from_dict(cls, raw: Mapping[str, Any] | None) -> Ranges:
+        """Read what `to_dict` wrote. Raises TypeError or ValueError for anything else."""
+        found: dict[str, tuple[float, float]] = {}
+        for name in ("integers", "floats"):
+            if (span := (raw or {}).get(name)) is not None:
+                low, high = span
+                found[name] = (low + 0, high + 0)
+        return cls(**found)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Signature:
     """The contract of a Program and of every bundle made from it.
 
@@ -45,6 +72,8 @@ class Signature:
     steps: tuple[Step, ...]
     exif: bool = False
     """Whether the host turns the picture as its EXIF orientation says."""
+    ranges: Ranges = Ranges()
+    """What the host does to pictures of more than 8 bits a channel."""
     graph: tuple[str, ...] = ()
     task: str = "image_classification"
     input_name: str = "image"
@@ -69,7 +98,11 @@ class Signature:
                 "channels": self.channels,
                 "colour": "RGB" if self.channels == 3 else "L",  # noqa: PLR2004 - red, green, blue
             },
-            "host": {"exif": self.exif, "steps": [asdict(step) for step in self.steps]},
+            "host": {
+                "exif": self.exif,
+                "ranges": self.ranges.to_dict(),
+                "steps": [asdict(step) for step in self.steps],
+            },
             "graph": list(self.graph),
             "output": {"name": self.output_name, "dtype": "float32", "shape": [1, len(self.labels)]},
             "labels": list(self.labels),
@@ -86,6 +119,7 @@ class Signature:
                 channels=int(raw["input"]["channels"]),
                 input_name=str(raw["input"]["name"]),
                 exif=bool(raw["host"]["exif"]),
+                ranges=Ranges.from_dict(raw["host"].get("ranges")),  # not in bundles of before
                 steps=tuple(Step(**step) for step in raw["host"]["steps"]),
                 graph=tuple(str(line) for line in raw["graph"]),
                 output_name=str(raw["output"]["name"]),
@@ -99,6 +133,9 @@ class Signature:
         signature.check()
         return signature
 
+    def _spans(self) -> list[tuple[float, float]]:
+        return [span for span in (self.ranges.integers, self.ranges.floats) if span is not None]
+
     def check(self) -> None:
         """Raise BundleError when the parts do not fit together."""
         wrong = [
@@ -106,6 +143,7 @@ class Signature:
             *(f"resample {s.resample!r}" for s in self.steps if s.resample not in RESAMPLES),
             *(f"pad {s.pad!r}" for s in self.steps if s.pad not in PADS),
             *(f"size {s.width}x{s.height}" for s in self.steps if min(s.width, s.height) < 1),
+            *(f"range {low}..{high}" for low, high in self._spans() if not -math.inf < low < high < math.inf),
         ]
         if self.channels not in {1, 3}:
             wrong.append(f"{self.channels} channels")

@@ -8,26 +8,33 @@ import shutil
 import unicodedata
 from collections.abc import Sequence
 from pathlib import Path, PurePosixPath
+from typing import Any
 
 from PIL import Image, ImageOps
 
 from nbdeploy.core.files import new_folder
 from nbdeploy.core.progress import track
-from nbdeploy.data.records import ImageFile, short, shown
+from nbdeploy.data.records import MANIFEST, ImageFile, short, shown
 from nbdeploy.errors import DataError, OutputError
 
-_TURNS = {90: Image.Transpose.ROTATE_270, 180: Image.Transpose.ROTATE_180, 270: Image.Transpose.ROTATE_90}
+TURNS = {90: Image.Transpose.ROTATE_270, 180: Image.Transpose.ROTATE_180, 270: Image.Transpose.ROTATE_90}
+"""Degrees clockwise, as Pillow calls the same."""
 _RESERVED = frozenset(
     ["con", "prn", "aux", "nul", *(f"{kind}{number}" for kind in ("com", "lpt") for number in range(10))]
 )
-_COLUMNS = ("path", "label", "split", "sha256", "turn", "by_exif")
+_BEST: dict[str, dict[str, Any]] = {
+    "JPEG": {"quality": 95, "subsampling": 0},
+    "WEBP": {"lossless": True},
+    "AVIF": {"quality": 95, "subsampling": "4:4:4"},
+}
+"""How formats that lose something are written."""
 
 
 def copy_files(files: Sequence[ImageFile], out: Path) -> Path:
     """``train/LABEL/NAME`` and ``valid/LABEL/NAME`` below `out`, which must not exist; gives its absolute path.
 
-    Files are copied byte for byte, but for those that are turned, which are written anew. Raises OutputError, or
-    DataError for a label that cannot be a folder's name.
+    Files are copied byte for byte, so with all their bits and their EXIF, but for those that are turned, which are
+    written anew. Raises OutputError, or DataError for a label that cannot be a folder's name.
     """
     for label in sorted({file.label for file in files}):
         _check_folder_name(label)
@@ -53,7 +60,7 @@ def write_manifest(files: Sequence[ImageFile], out: Path) -> Path:
     try:
         with out.open("x", encoding="utf-8", newline="", errors="surrogateescape") as table:
             writer = csv.writer(table)
-            writer.writerow(_COLUMNS)
+            writer.writerow(MANIFEST)
             writer.writerows(
                 (str(f.path), f.label, f.split, f.sha256, f.turn, "exif" if f.by_exif else "") for f in files
             )
@@ -90,14 +97,15 @@ def _write_turned(file: ImageFile, target: Path) -> None:
     try:
         with Image.open(file.path) as image:
             kind, mode = image.format or "PNG", image.mode
-            turned = ImageOps.exif_transpose(image) if file.by_exif else image
+            turned = ImageOps.exif_transpose(image)  # degrees are counted from what a viewer shows
             if file.turn:
-                turned = turned.transpose(_TURNS[file.turn])
+                turned = turned.transpose(TURNS[file.turn])
             exif = turned.getexif()
             exif.pop(0x0112, None)  # the orientation is in the pixels now
-            options = {"quality": 95, "subsampling": 0} if kind in {"JPEG", "MPO"} else {}
-            turned.convert(mode).save(target, "JPEG" if kind == "MPO" else kind, exif=exif, **options)
-    except OSError as error:
+            kind = "JPEG" if kind == "MPO" else kind
+            options = {"icc_profile": image.info.get("icc_profile"), **_BEST.get(kind, {})}
+            turned.convert(mode).save(target, kind, exif=exif, **options)
+    except Exception as error:  # a broken EXIF block makes Pillow raise nearly anything
         raise DataError(
             f"{shown(file.path)} cannot be turned ({error}).", hint="Exclude it, or turn it by hand."
         ) from error

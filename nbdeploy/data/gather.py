@@ -22,9 +22,9 @@ _STACKLEVEL = 4  # warn <- _say <- gather <- ImageSet.from_...: the line of the 
 _NOTES = {
     "animated": "with several frames: only the first is used",
     "cmyk": "in CMYK: converted to RGB, which may shift colours",
-    "exif_rotated": "turned only by EXIF: fastai ignores that, so they are seen unturned",
-    "float_pixels": "with float pixels: training sees them clipped to 0..255",
-    "sixteen_bit": "with 16 bits: training sees them clipped to 0..255, so most of a picture may turn white",
+    "exif_rotated": "turned only by EXIF: nd.train turns them so, fastai by itself does not",
+    "float_pixels": "with float pixels: nd.train scales them to 0..255, fastai by itself clips them",
+    "sixteen_bit": "with 16 bits: nd.train scales them to 0..255, fastai by itself clips them, so most may turn white",
     "tiny": f"with a side below {TINY} pixels",
 }
 """What a warning says about files with a note."""
@@ -72,6 +72,9 @@ def _read(listing: Listing) -> list[tuple[ImageFile, Split | None]]:
                 source=listing.source,
                 size=found.size,
                 notes=found.notes,
+                turn=candidate.turn,
+                by_exif=candidate.by_exif,
+                span=found.span,
             )
             files.append((file, side))
         else:

@@ -43,9 +43,9 @@ _EXTENSIONS = {
     ".heif": "HEIC",
 }
 _NOTES = {
-    "exif_rotated": (0.6, "turned only by EXIF, which fastai ignores", "rotate"),
-    "sixteen_bit": (0.6, "16 bits a channel: training sees the values clipped to 0..255", "look"),
-    "float_pixels": (0.6, "float pixels: training sees them clipped to 0..255", "look"),
+    "exif_rotated": (0.6, "turned only by EXIF: nd.train turns it so, fastai by itself does not", "rotate"),
+    "sixteen_bit": (0.6, "16 bits a channel: nd.train scales them to 0..255, fastai by itself clips them", "look"),
+    "float_pixels": (0.6, "float pixels: nd.train scales them to 0..255, fastai by itself clips them", "look"),
     "cmyk": (0.4, "in CMYK: converted to RGB, which may shift colours", "look"),
     "animated": (0.4, "several frames, of which only the first is used", "look"),
     "alpha": (0.2, "transparency, which training drops", "look"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +21,10 @@ SPLIT_NAMES: dict[str, str] = {
     "testing": "test",
 }
 """What people call the two sides (lower case). A test set beside a validation set is left out, never trained on."""
+
+
+MANIFEST = ("path", "label", "split", "sha256", "turn", "by_exif")
+"""The columns of the tables that ``ImageSet.export(..., manifest=True)`` writes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,9 +46,11 @@ class ImageFile:
     notes: tuple[str, ...] = ()
     """Any of: alpha, animated, cmyk, exif_rotated, float_pixels, palette, sixteen_bit, tiny."""
     turn: int = 0
-    """Degrees clockwise by which a decision turns it: 0, 90, 180 or 270. Seen to by ``ImageSet.export``."""
+    """Degrees clockwise by which a decision turns it, seen upright as its EXIF says: 0, 90, 180 or 270."""
     by_exif: bool = False
-    """Whether a decision turns it as its EXIF says first."""
+    """Whether a decision turns it as its EXIF says, which ``nd.train`` does anyway."""
+    span: tuple[float, float] | None = None
+    """The lowest and the highest value where it has more than 8 bits a channel; None where 8, or where not known."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,11 +70,20 @@ class Candidate:
     label: str
     split: Split | None
     """None: the seeded split decides."""
+    turn: int = 0
+    by_exif: bool = False
+    """What decisions that are written in a manifest say, as in ImageFile."""
 
 
 def shown(path: str | os.PathLike[str]) -> str:
     """A path as text that can be printed anywhere, also where its bytes are not UTF-8."""
     return os.fsencode(path).decode("utf-8", "replace")
+
+
+def clean_hint(folder: str | os.PathLike[str]) -> str:
+    """What to type when a picture below `folder` cannot be read."""
+    quoted = shlex.quote(shown(folder))
+    return f"Type: %clean {quoted} (in a terminal: nbdeploy audit {quoted}), which names every such file."
 
 
 def count(number: int, noun: str) -> str:

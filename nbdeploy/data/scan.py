@@ -10,7 +10,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import nullcontext, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 from typing import BinaryIO, TypeVar
@@ -43,6 +43,8 @@ class Reading:
     notes: tuple[str, ...]
     format: str = ""
     """Pillow's name of the format: JPEG, PNG ..."""
+    span: tuple[float, float] | None = None
+    """The lowest and the highest value where there are more than 8 bits a channel; None where 8."""
 
 
 def read_all(paths: Iterable[Path]) -> Iterator[Reading | str]:
@@ -128,8 +130,17 @@ class _TooManyPixels(Exception):
     pass
 
 
-def _only_the_reading(_: Image.Image, reading: Reading) -> Reading:
-    return reading
+def _only_the_reading(image: Image.Image, reading: Reading) -> Reading:
+    deep = {"float_pixels", "sixteen_bit"} & set(reading.notes)
+    return replace(reading, span=_span(image)) if deep else reading
+
+
+def _span(image: Image.Image) -> tuple[float, float]:
+    import numpy as np  # noqa: PLC0415 - few pictures need it
+
+    values = np.asarray(image)
+    values = values[np.isfinite(values)]  # floats may hold NaN where nothing was measured
+    return (values.min().item(), values.max().item()) if values.size else (0, 0)
 
 
 def _decode(

@@ -6,10 +6,11 @@ import csv
 import difflib
 import os
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 from nbdeploy.data.listing import Listing
-from nbdeploy.data.records import SPLIT_NAMES, Candidate, SetAside, Split, count, shown
+from nbdeploy.data.records import MANIFEST, SPLIT_NAMES, Candidate, SetAside, Split, count, shown
 from nbdeploy.errors import DataError
 
 _BY_FLAG = {"0": "train", "false": "train", "no": "train", "1": "valid", "true": "valid", "yes": "valid"}
@@ -21,7 +22,8 @@ def list_table(
     """The rows of `table` as candidates; relative paths start at `root`, else at the table's own folder.
 
     The split column may say train or valid (val, validation, test), or true and false as in fastai's ``is_valid``.
-    Rows without a label or a file are set aside by name. Raises DataError for a table that cannot be read.
+    In a table that ``ImageSet.export`` wrote, turns are read too. Rows without a label or a file are set aside by name.
+    Raises DataError for a table that cannot be read.
     """
     table = Path(os.path.abspath(table))
     if not table.is_file():
@@ -42,7 +44,8 @@ def list_table(
             repeated += 1
             continue
         seen.add((str(path), label))
-        listing.candidates.append(Candidate(path, path.as_posix(), label, None))
+        turn = _turn(row[-2], line)
+        listing.candidates.append(Candidate(path, path.as_posix(), label, None, turn, by_exif=row[-1] == "exif"))
         if split_column:
             sides.append(_side(row[2], split_column, line))
     if repeated:
@@ -56,7 +59,10 @@ def list_table(
 
 
 def _rows(table: Path, columns: list[str]) -> Iterator[tuple[int, list[str]]]:
-    """(line number, the cells of `columns`) of every row that is not blank."""
+    """(line number, the cells of `columns`, of turn and of by_exif) of every row that is not blank.
+
+    The last two are empty where the table is not a manifest of ours: their names may mean anything there.
+    """
     try:
         with table.open(encoding="utf-8-sig", newline="") as file:
             first = file.readline()
@@ -65,9 +71,11 @@ def _rows(table: Path, columns: list[str]) -> Iterator[tuple[int, list[str]]]:
             reader = csv.reader(file, delimiter=delimiter)
             header = [cell.strip() for cell in next(reader, [])]
             at = [_column(header, column, table) for column in columns]
+            ours = tuple(header) == MANIFEST
             for row in reader:
                 if row:
-                    yield reader.line_num, [row[i] if i < len(row) else "" for i in at]
+                    turned = row[-2:] if ours and len(row) == len(header) else ["", ""]
+                    yield reader.line_num, [*(row[i] if i < len(row) else "" for i in at), *turned]
     except UnicodeDecodeError as error:
         raise DataError(f"{shown(table)} is not UTF-8 text ({error.reason}).", hint="Save it as CSV UTF-8.") from error
     except (csv.Error, OSError) as error:
@@ -95,6 +103,12 @@ def _find(base: Path, name: str) -> Path:
     return Path(os.path.abspath(path))
 
 
+def _turn(value: str, line: int) -> int:
+    if value not in {"", "0", "90", "180", "270"}:
+        raise DataError(f'Row {line} turns its picture by "{value}".', hint="A turn is 0, 90, 180 or 270 degrees.")
+    return int(value or 0)
+
+
 def _side(value: str, column: str, line: int) -> str:
     value = value.strip().lower()
     side = SPLIT_NAMES.get(value) or _BY_FLAG.get(value)
@@ -112,7 +126,7 @@ def _give_sides(listing: Listing, sides: list[str]) -> None:
     for candidate, side in zip(listing.candidates, sides, strict=True):
         if side in {"train", held}:
             split: Split = "train" if side == "train" else "valid"
-            kept.append(Candidate(candidate.path, candidate.name, candidate.label, split))
+            kept.append(replace(candidate, split=split))
     if left := len(listing.candidates) - len(kept):
         listing.skipped["test"] = left
         listing.remarks.append(f"{count(left, 'row')} marked test left out: the valid rows are held out.")

@@ -21,6 +21,7 @@ from nbdeploy.errors import ExportError, NbdeployWarning
 from nbdeploy.exporting import pipeline
 from nbdeploy.exporting.answers import Files, answers, held_out_and_calibration, plain_precision, sizes
 from nbdeploy.exporting.graph import Deployable, activation_of, rewrite
+from nbdeploy.exporting.opening import opening_of
 from nbdeploy.exporting.program import Program
 from nbdeploy.templates.python.predict import preprocess
 
@@ -62,9 +63,9 @@ def export(
     activation = activation or _activation(learn)
     replace = dict(replace or {})
     pipeline.check_replacements(dls, replace)
-    opening = pipeline.opening_of(dls)
+    opening = opening_of(dls)
     files = held_out_and_calibration(dls, labels, images, most=verify_files, calibration=calibration_files, seed=seed)
-    steps = pipeline.host_steps(dls, replace, lambda: sizes(files.held_out))
+    steps = pipeline.host_steps(dls, replace, lambda: sizes(files.held_out, exif=opening.exif))
     width, height = steps[-1].width, steps[-1].height
     layers, words = pipeline.graph_layers(dls, replace, width=width, height=height)
     signature = Signature(
@@ -74,6 +75,7 @@ def export(
         labels=labels,
         steps=steps,
         exif=opening.exif,
+        ranges=opening.ranges,
         graph=("reorder NHWC to NCHW, to float", *words, "the network", type(activation).__name__.lower()),
     )
     with step("exporting the model"):

@@ -1,38 +1,25 @@
 """Read what a Learner does to a picture before its model sees it, off `learn.dls`.
 
-fastai has three places: the type transforms that open the file, `after_item` on one picture, and `after_batch` on the
-GPU. The first two become steps of the host, the last goes inside the graph. A transform that is only for training
-(`split_idx` 0) is passed over, as fastai does at validation.
+fastai has three places: the type transforms that open the file (see `opening`), `after_item` on one picture, and
+`after_batch` on the GPU. The first two become steps of the host, the last goes inside the graph. A transform that is
+only for training (`split_idx` 0) is passed over, as fastai does at validation.
 """
 
 from __future__ import annotations
 
 import math
-import tempfile
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 from torch import nn
 
 from nbdeploy.core.signature import MAX_LABEL_CHARACTERS, Step
 from nbdeploy.errors import ExportError, UnsupportedTransform
 from nbdeploy.exporting.graph import Divide, Normalize, resample
-from nbdeploy.templates.python.predict import decode
 
 Replacements = Mapping[str, nn.Module | None]
 _RESAMPLES = ("nearest", "lanczos", "bilinear", "bicubic", "box", "hamming")  # Pillow's own numbering
-
-
-@dataclass(frozen=True, slots=True)
-class Opening:
-    """How the Learner opens a file: number of channels, and whether it heeds the EXIF orientation."""
-
-    channels: int
-    exif: bool
 
 
 def labels_of(dls: Any) -> tuple[str, ...]:
@@ -61,53 +48,6 @@ def labels_of(dls: Any) -> tuple[str, ...]:
     if len(set(labels)) != len(labels):
         raise ExportError("Two classes have the same name as text.", hint="Rename one and train again.")
     return labels
-
-
-def opening_of(dls: Any) -> Opening:
-    """Show the Learner's own opening code a test picture and see what comes out."""
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "probe.jpg"
-        _write_probe(path)
-        seen = opened_by(dls, path)
-        channels = {"RGB": 3, "L": 1}.get(seen.mode, 0)
-        for exif in (False, True):
-            if channels and np.array_equal(np.asarray(seen), np.asarray(decode(path, channels=channels, exif=exif))):
-                return Opening(channels, exif)
-    names = ", ".join(_name(tfm) for tfm in dls.valid_ds.tls[0].tfms.fs)
-    raise UnsupportedTransform(
-        f"The pictures are opened in a way that an app cannot repeat ({names}; mode {seen.mode}, size {seen.size}).",
-        hint="Use ImageBlock (RGB) or ImageBlock(cls=PILImageBW); do other changes beforehand, on the files.",
-    )
-
-
-def opened_by(dls: Any, path: Path) -> Any:
-    """The picture that the Learner's type transforms make of a file, before any resize. Raises ExportError."""
-    from fastai.data.core import test_set  # noqa: PLC0415 - fastai is slow to import
-
-    dataset = getattr(dls, "valid_ds", None)
-    if not getattr(dataset, "tls", None):
-        raise ExportError(
-            "The data of this Learner was not made with fastai's data blocks, so how it opens a file is not known.",
-            hint="Use ImageDataLoaders or DataBlock, or set learn.dls to DataLoaders made with them.",
-        )
-    for item in (path, str(path), path.read_bytes()):  # what a test item may be depends on how the dls was made
-        try:
-            return test_set(dataset, [item])[0][0]
-        except (AssertionError, TypeError):
-            continue
-    raise ExportError("The data of this Learner does not take a picture file.", hint="Train on files of pictures.")
-
-
-def _write_probe(path: Path) -> None:
-    from PIL import Image  # noqa: PLC0415 - kept with its only use
-
-    # Asymmetric and coloured, so that turned, mirrored, gray and swapped channels all show.
-    y, x = np.mgrid[0:24, 0:40]
-    pixels = np.stack([x * 6, y * 10, 255 - x * 3 - y * 5], axis=-1).astype(np.uint8)
-    picture = Image.fromarray(pixels)
-    exif = picture.getexif()
-    exif[0x0112] = 6  # Orientation: turn a quarter clockwise (EXIF 2.3, table 4)
-    picture.save(path, quality=95, exif=exif)
 
 
 def host_steps(dls: Any, replace: Replacements, sizes: Callable[[], set[tuple[int, int]]]) -> tuple[Step, ...]:
@@ -181,19 +121,19 @@ def graph_layers(dls: Any, replace: Replacements, *, width: int, height: int) ->
             if layer is not None:
                 layers.append(layer)
                 words.append(f"resize to {size[1]} x {size[0]}, bilinear, no antialiasing")
-        elif replace.get(_name(tfm)) is not None:
+        elif replace.get(name_of(tfm)) is not None:
             layers.append(_as_module(replace, tfm))
-            words.append(f"{_name(tfm)}, replaced by {type(replace[_name(tfm)]).__name__}")
+            words.append(f"{name_of(tfm)}, replaced by {type(replace[name_of(tfm)]).__name__}")
         else:
             raise _unsupported(tfm, "batch_tfms", in_graph=True)
     return layers, words
 
 
 def _as_module(replace: Replacements, tfm: Any) -> nn.Module:
-    module = replace[_name(tfm)]
+    module = replace[name_of(tfm)]
     if not isinstance(module, nn.Module):
         raise UnsupportedTransform(
-            f"replace[{_name(tfm)!r}] is {type(module).__name__}, not a torch module.",
+            f"replace[{name_of(tfm)!r}] is {type(module).__name__}, not a torch module.",
             hint="Pass an nn.Module that takes and gives a float tensor NCHW, or None to leave the transform out.",
         )
     return module
@@ -228,7 +168,7 @@ def _at_validation(pipeline: Any, replace: Replacements) -> list[Any]:
     return [
         tfm
         for tfm in pipeline.fs
-        if not _only_for_training(tfm) and _name(tfm) != "noop" and replace.get(_name(tfm), tfm) is not None
+        if not _only_for_training(tfm) and name_of(tfm) != "noop" and replace.get(name_of(tfm), tfm) is not None
     ]
 
 
@@ -239,14 +179,15 @@ def _only_for_training(tfm: Any) -> bool:
     return not isinstance(tfm, AffineCoordTfm) and getattr(tfm, "split_idx", None) == 0
 
 
-def _name(tfm: Any) -> str:
+def name_of(tfm: Any) -> str:
+    """What a person calls a transform."""
     own = type(tfm).__name__
     # A plain function is wrapped in fastai's Transform, whose `name` is the function's.
     return str(getattr(tfm, "name", own)).split(" -- ")[0] if own in {"Transform", "function", "type"} else own
 
 
 def _unsupported(tfm: Any, place: str, *, in_graph: bool) -> UnsupportedTransform:
-    name = _name(tfm)
+    name = name_of(tfm)
     ways = f'nd.export(learn, replace={{"{name}": None}}) if it does nothing at validation'
     if in_graph:
         ways += f', or replace={{"{name}": module}} with a torch module that does the same'
@@ -260,7 +201,7 @@ def _unsupported(tfm: Any, place: str, *, in_graph: bool) -> UnsupportedTransfor
 def check_replacements(dls: Any, replace: Replacements) -> None:
     """Raise UnsupportedTransform when `replace` names a transform that is not there."""
     pipelines = (dls.valid.after_item, dls.valid.before_batch, dls.valid.after_batch)
-    there = sorted({_name(tfm) for pipeline in pipelines for tfm in pipeline.fs})
+    there = sorted({name_of(tfm) for pipeline in pipelines for tfm in pipeline.fs})
     for name in replace:
         if name not in there:
             raise UnsupportedTransform(

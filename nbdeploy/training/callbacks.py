@@ -102,13 +102,20 @@ class EpochTable(Callback):  # type: ignore[misc]
 
 
 class StopAtNaN(Callback):  # type: ignore[misc]
-    """Ends a fit, and refuses the next, once a loss is NaN or infinite; `where` then says in which batch."""
+    """Ends a fit, and refuses the next, once a loss is NaN or infinite; `where` then says in which batch.
+
+    `epochs` counts those that were finished, of all fits.
+    """
 
     order = -10
 
     def __init__(self) -> None:
         super().__init__()
         self.where = ""
+        self.epochs = 0
+
+    def after_epoch(self) -> None:
+        self.epochs += 1
 
     def before_fit(self) -> None:
         if self.where:

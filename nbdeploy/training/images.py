@@ -8,23 +8,23 @@ import statistics
 import sys
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, contextmanager
+from dataclasses import asdict
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from nbdeploy.core.hush import hushed
 from nbdeploy.core.live import in_notebook
 from nbdeploy.core.progress import is_quiet, track
+from nbdeploy.core.signature import Step
 from nbdeploy.data.imageset import ImageSet
-from nbdeploy.data.records import count
+from nbdeploy.data.records import clean_hint, shown
 from nbdeploy.errors import DataError, TrainError, UsageError
+from nbdeploy.templates.python.predict import preprocess
 from nbdeploy.training.arch import Arch, arch_names, find_arch, load_libraries
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from fastai.data.core import DataLoaders
     from fastai.learner import Learner
-
-    from nbdeploy.data.records import ImageFile
 
 __all__ = ["arch_names", "train"]
 
@@ -86,11 +86,10 @@ def train(
     size = size or found.side or default_side(images)
     rate = lr or (_FINE_TUNE_RATE if pretrained else _SCRATCH_RATE)
 
-    from PIL import Image  # noqa: PLC0415
-
     with hushed():
         from nbdeploy.training.build import make_learner  # noqa: PLC0415
         from nbdeploy.training.callbacks import EpochLines, EpochTable, StopAtNaN  # noqa: PLC0415 - fastai takes seconds
+        from nbdeploy.training.opening import bad_picture  # noqa: PLC0415
 
     frozen = freeze_epochs if pretrained else 0
     with ExitStack() as stack:
@@ -109,8 +108,9 @@ def train(
                 watching.append(EpochLines(frozen + epochs))
         try:
             _fit(learn, epochs, frozen, rate, watching, pretrained=pretrained)
-        except (*_LOADING, Image.DecompressionBombError) as error:
-            _name_bad_file(images, error)
+        except _LOADING as error:
+            if bad := bad_picture(error) or _looked_for(images, size):
+                raise _unreadable(images, *bad, learn if stop.epochs else None) from error
             raise
     if stop.where:
         raise TrainError(
@@ -132,13 +132,17 @@ def dataloaders(
     images: ImageSet, arch: Arch, *, size: int, batch_size: int, augment: bool, flip: bool, workers: int | None
 ) -> DataLoaders:
     """DataLoaders of fastai: pictures cropped to `size` x `size`, augmented in training, normalised for `arch`."""
-    from fastai.data.block import CategoryBlock, DataBlock  # noqa: PLC0415 - seconds
-    from fastai.data.transforms import ColReader, ColSplitter, Normalize  # noqa: PLC0415
+    from fastai.data.block import CategoryBlock, DataBlock, TransformBlock  # noqa: PLC0415 - seconds
+    from fastai.data.transforms import ColReader, ColSplitter, IntToFloatTensor, Normalize  # noqa: PLC0415
     from fastai.vision.augment import Resize, aug_transforms  # noqa: PLC0415
-    from fastai.vision.data import ImageBlock  # noqa: PLC0415
+
+    from nbdeploy.training.opening import opener  # noqa: PLC0415
 
     block = DataBlock(
-        blocks=(ImageBlock, CategoryBlock(vocab=list(images.labels), sort=False)),
+        blocks=(
+            TransformBlock(opener(images), batch_tfms=IntToFloatTensor),
+            CategoryBlock(vocab=list(images.labels), sort=False),
+        ),
         get_x=ColReader("path"),
         get_y=ColReader("label"),
         splitter=ColSplitter("is_valid"),
@@ -200,11 +204,6 @@ def _check(*, size: int | None, lr: float | None, workers: int | None, **counts:
 
 
 def _check_split(images: ImageSet) -> None:
-    if turned := sum(bool(file.turn or file.by_exif) for file in images.files):
-        raise DataError(
-            f"{count(turned, 'picture')} to be turned: training reads files as they lie on disk.",
-            hint='Write the turned copies first: images.export("cleaned"), and train on that folder.',
-        )
     if len(images.labels) < 2:  # noqa: PLR2004 - a choice needs two
         raise DataError("There is one class only.", hint="Training needs pictures of at least two classes.")
     if not images.valid:
@@ -216,23 +215,20 @@ def _check_split(images: ImageSet) -> None:
         )
 
 
-def _name_bad_file(images: ImageSet, error: Exception) -> None:
-    """Raise TrainError for the first picture that cannot be read: fastai's message does not say which it was."""
+def _unreadable(images: ImageSet, path: str, why: str, learn: Learner | None) -> TrainError:
+    source = Path(images.source)
+    hint = clean_hint(source if source.is_dir() else Path(path).parent)
+    if learn is not None:
+        hint += " What was learned until then is kept in this error's `learn` (sys.last_value.learn)."
+    return TrainError(f"{shown(path)} cannot be read as a picture ({why}).", hint=hint, learn=learn)
+
+
+def _looked_for(images: ImageSet, size: int) -> tuple[str, str] | None:
+    """The first picture that cannot be opened and cut to `size`, and why: some errors do not say which it was."""
+    host = {"exif": True, "steps": [asdict(Step(op="crop_resize", width=size, height=size))]}
     for file in track(images.files, "looking for the picture that failed"):
-        why = _unreadable(file)
-        if why:
-            raise TrainError(
-                f"{file.path} cannot be read as a picture ({why}).",
-                hint="Replace or remove it and make the ImageSet again, which sets aside what it cannot read.",
-            ) from error
-
-
-def _unreadable(file: ImageFile) -> str:
-    from PIL import Image  # noqa: PLC0415 - only after a failure
-
-    try:
-        with Image.open(file.path) as picture:
-            picture.convert("RGB")
-    except (*_LOADING, Image.DecompressionBombError) as error:
-        return f"{type(error).__name__}: {error}"
-    return ""
+        try:
+            preprocess(file.path, host, channels=3)
+        except _LOADING as error:
+            return str(file.path), f"{type(error).__name__}: {error}"
+    return None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -93,11 +93,20 @@ _OPS = {
 _PADS = {"zeros": "with black", "border": "by repeating the edge", "reflection": "by mirroring"}
 
 
+_DEEP = {"integers": "16 bits or more", "floats": "float pixels"}
+
+
+def _scaling(kind: str, span: Sequence[float]) -> str:
+    low, high = (f"{end:,.6g}" for end in span)
+    return f"In pictures with {_DEEP.get(kind, kind)}, {low} becomes 0 and {high} becomes 255."
+
+
 def steps(signature: Mapping[str, Any]) -> list[str]:
     """What the app does to a picture before the model sees it, a sentence a step. Takes ``Signature.to_dict()``."""
     host, given = signature["host"], signature["input"]
     turn = "turn it as its EXIF orientation says" if host["exif"] else "leave its EXIF orientation alone"
     lines = [f"Decode the file as {'RGB' if given['channels'] != 1 else 'gray'}; {turn}."]
+    lines += [_scaling(kind, span) for kind, span in (host.get("ranges") or {}).items() if span]
     for step in host["steps"]:
         size = f"{step['width']} \N{MULTIPLICATION SIGN} {step['height']} px"
         resized = f" ({step['resample']})" if step["op"].endswith("resize") else ""

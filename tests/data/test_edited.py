@@ -99,7 +99,7 @@ def test_a_manifest_reads_back_too(images, tmp_path):
         images.export(table, manifest=True)
 
 
-def test_turned_pictures_are_written_turned_and_are_not_trained_on_before(images, folder, tmp_path):
+def test_turned_pictures_are_written_turned(images, folder, tmp_path):
     path = folder / "cat" / "000.png"
     with Image.open(path) as opened:
         pixels = np.asarray(opened)
@@ -107,8 +107,69 @@ def test_turned_pictures_are_written_turned_and_are_not_trained_on_before(images
     (turned,) = edited.export(tmp_path / "out").rglob("*/cat/000.png")
     with Image.open(turned) as opened:
         assert np.array_equal(np.rot90(pixels, -1), np.asarray(opened))
-    with pytest.raises(DataError, match="1 picture to be turned"):
-        nd.train(edited, arch="resnet18", epochs=1)
+
+
+@pytest.mark.parametrize("kind", ["png", "tif", "webp"])
+def test_degrees_are_counted_from_what_a_viewer_shows_and_nothing_is_lost(folder, tmp_path, kind):
+    path = folder / "cat" / f"lying.{kind}"
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    noise = Image.effect_noise((20, 12), 90).convert("RGB")
+    noise.save(path, exif=exif, icc_profile=b"profile", **({"lossless": True} if kind == "webp" else {}))
+    with pytest.warns(NbdeployWarning, match="turned only by EXIF"):
+        images = nd.ImageSet.from_folder(folder)
+    out = images.apply([Edit(path, "rotate", "90")]).export(tmp_path / "out")
+    with Image.open(next(out.rglob(path.name))) as turned:
+        assert np.array_equal(np.rot90(np.asarray(noise), -2), np.asarray(turned.convert("RGB")))
+        assert 0x0112 not in turned.getexif()
+        assert b"profile" == turned.info["icc_profile"]
+
+
+def test_sixteen_bits_stay_sixteen_in_a_copy_also_when_turned(folder, tmp_path):
+    values = np.arange(600, dtype=np.uint16).reshape(20, 30) * 100
+    plain, turned = folder / "cat" / "plain.png", folder / "cat" / "turned.png"
+    Image.fromarray(values).save(plain)
+    Image.fromarray(values + 1).save(turned)
+    with pytest.warns(NbdeployWarning, match="with 16 bits"):
+        images = nd.ImageSet.from_folder(folder)
+    out = images.apply([Edit(turned, "rotate", "270")]).export(tmp_path / "out")
+    assert plain.read_bytes() == next(out.rglob("plain.png")).read_bytes()
+    with Image.open(next(out.rglob("turned.png"))) as opened:
+        assert np.array_equal(np.rot90(values + 1), np.asarray(opened))
+
+
+def test_a_manifest_keeps_the_turns_and_a_table_of_ones_own_may_have_such_columns(images, folder, tmp_path):
+    path = folder / "cat" / "000.png"
+    edited = images.apply([Edit(path, "rotate", "90"), Edit(path, "rotate", "exif")])
+    table = edited.export(tmp_path / "clean.csv", manifest=True)
+    again = nd.ImageSet.from_csv(table, split_column="split")
+    assert {(f.path, f.turn, f.by_exif) for f in edited} == {(f.path, f.turn, f.by_exif) for f in again}
+    assert (90, True) == next((f.turn, f.by_exif) for f in again if f.path == path)
+    text = table.read_text()
+    table.write_text(text.replace("sha256", "mine").replace(",90,", ",left,"))
+    assert {0} == {f.turn for f in nd.ImageSet.from_csv(table, split_column="split")}
+    table.write_text(text.replace(",90,", ",left,"))
+    with pytest.raises(DataError, match='turns its picture by "left"'):
+        nd.ImageSet.from_csv(table, split_column="split")
+
+
+def test_nothing_of_the_users_is_changed_by_anything(folder, tmp_path):
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    Image.new("RGB", (40, 20), (200, 0, 0)).save(folder / "cat" / "turned.jpg", exif=exif)
+    (folder / "dog" / "broken.png").write_bytes(b"\x89PNG\r\n\x1a\nno")
+    with pytest.warns(NbdeployWarning):
+        images = nd.ImageSet.from_folder(folder)
+    journal = Journal.beside(images)
+    journal.record([Edit(images.train[0].path, "rotate", "90"), Edit(images.train[1].path, "exclude")])
+    before = state(folder)
+    findings = nd.audit(images)
+    edited = images.apply([*journal, *findings.edits()])
+    edited.export(tmp_path / "copy")
+    edited.export(tmp_path / "table.csv", manifest=True)
+    learn = nd.train(edited, arch="test_resnet.r160_in1k", epochs=1, pretrained=False, size=32)
+    nd.export(learn)
+    assert before == state(folder)
 
 
 def test_a_picture_turned_by_exif_is_mended_as_the_audit_suggests(folder, tmp_path):

@@ -21,43 +21,76 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from PIL import Image, ImageOps
+from PIL import Image
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
 # A picture above this is refused before it is decoded: 400 million pixels fit in a file of 400 kB.
 MAX_PIXELS = 178_956_970
+_EXIF_ORIENTATION = 0x0112
+_TURNS: dict[Any, Image.Transpose] = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+_KINDS = {"I": "integers", "F": "floats"}
 _NUMPY_PADS = {"zeros": "constant", "border": "edge", "reflection": "reflect"}
 
 
-def decode(source: str | Path | bytes, *, channels: int, exif: bool) -> Image.Image:
-    """A file's path or bytes to an RGB (3 channels) or gray (1) picture.
+def decode(
+    source: str | Path | bytes, *, channels: int, exif: bool, ranges: dict[str, list[float] | None] | None = None
+) -> Image.Image:
+    """A file's path or bytes to an RGB (3 channels) or gray (1) picture of 8 bits.
 
-    Raises OSError, ValueError or SyntaxError where it is none.
+    `exif` turns it as its EXIF orientation says. `ranges` maps "integers" (more than 8 bits) and "floats" to the two
+    values that become 0 and 255; without, Pillow clips such pixels to 0..255. Raises OSError, ValueError or SyntaxError
+    where it is no picture.
     """
     try:
-        return _decode(source, channels=channels, exif=exif)
+        return _decode(source, channels=channels, exif=exif, ranges=ranges or {})
     except (OSError, ValueError, SyntaxError):  # what Pillow raises on purpose
         raise
     except Exception as error:  # a bomb, and whatever else its decoders meet in a broken file
         raise ValueError(f"{type(error).__name__}: {error}") from error
 
 
-def _decode(source: str | Path | bytes, *, channels: int, exif: bool) -> Image.Image:
-    image: Image.Image = Image.open(io.BytesIO(source) if isinstance(source, bytes) else source)
-    if image.width * image.height > MAX_PIXELS:
-        raise ValueError(f"the picture has {image.width} x {image.height} pixels, more than {MAX_PIXELS:,}")
-    if image.format == "EPS":
-        raise ValueError("EPS is a program, which a picture from a stranger must not start")
-    if exif:
-        image = ImageOps.exif_transpose(image)
-    return image.convert("RGB" if channels == 3 else "L")  # noqa: PLR2004 - red, green, blue
+def _decode(
+    source: str | Path | bytes, *, channels: int, exif: bool, ranges: dict[str, list[float] | None]
+) -> Image.Image:
+    with Image.open(io.BytesIO(source) if isinstance(source, bytes) else source) as image:
+        if image.width * image.height > MAX_PIXELS:
+            raise ValueError(f"the picture has {image.width} x {image.height} pixels, more than {MAX_PIXELS:,}")
+        if image.format == "EPS":
+            raise ValueError("EPS is a program, which a picture from a stranger must not start")
+        image.load()
+        seen = _upright(image) if exif else image
+        if span := ranges.get(_KINDS.get(seen.mode.partition(";")[0], "")):
+            seen = _to_eight_bits(seen, span)
+        return seen.convert("RGB" if channels == 3 else "L")  # noqa: PLR2004 - red, green, blue
+
+
+def _upright(image: Image.Image) -> Image.Image:
+    try:
+        turn = _TURNS.get(image.getexif().get(_EXIF_ORIENTATION, 1))
+    except Exception:  # noqa: BLE001 - a broken EXIF block says nothing about the pixels
+        return image
+    return image if turn is None else image.transpose(turn)
+
+
+def _to_eight_bits(image: Image.Image, span: list[float]) -> Image.Image:
+    low, high = span
+    values = np.nan_to_num(np.asarray(image, dtype=np.float64), nan=low, posinf=high, neginf=low)
+    return Image.fromarray(np.clip(np.rint((values - low) * (255 / (high - low))), 0, 255).astype(np.uint8))
 
 
 def preprocess(source: str | Path | bytes, host: dict[str, Any], *, channels: int) -> np.ndarray:
     """A file to the uint8 array [1, height, width, channels] that the model takes. `host` is the manifest's own."""
-    image = decode(source, channels=channels, exif=host["exif"])
+    image = decode(source, channels=channels, exif=host["exif"], ranges=host.get("ranges"))
     for step in host["steps"]:
         image = _STEPS[step["op"]](image, step)
     return np.asarray(image, dtype=np.uint8).reshape(1, image.height, image.width, channels)
