@@ -147,12 +147,13 @@ def as_program(
     trust_pickle: bool = False,
 ) -> Program:
     """The Program of whatever `deploy` takes as its model. A fastai pickle can run code: only with `trust_pickle`."""
+    from nbdeploy.data.decided import decided  # noqa: PLC0415
     from nbdeploy.data.imageset import ImageSet  # noqa: PLC0415 - Pillow
     from nbdeploy.exporting.pickled import unpickled  # noqa: PLC0415 - torch
     from nbdeploy.exporting.program import Program  # noqa: PLC0415
 
     if isinstance(images, str | Path):
-        images = ImageSet.from_folder(images, seed=seed)
+        images = decided(ImageSet.from_folder(images, seed=seed))
     if isinstance(model, str | Path):
         path = Path(model)
         model = unpickled(path, trust=trust_pickle) if path.is_file() else Program.load(path)
@@ -179,7 +180,8 @@ def _found_again(program: Program, images: ImageSet, calibration_files: int | No
 
     Where more `calibration_files` are wanted than it names, training files of `images` are added.
     """
-    at = {file.sha256: str(file.path) for file in (*images.train, *images.valid)}
+    # What is left out by now may have been held out then.
+    at = {file.sha256: str(file.path) for file in (images.original or images).files}
     reference = program.reference
 
     def moved(files: tuple[Any, ...]) -> tuple[Any, ...]:

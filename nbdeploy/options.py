@@ -85,6 +85,7 @@ def _train_options(parser: Parser, *, notebook: bool) -> None:
     parser.add_argument(
         "--no-flip", dest="flip", action="store_false", help="mirror no pictures: for digits, text, signs"
     )
+    parser.add_argument("--raw", action="store_true", help="without what was decided about the pictures")
     parser.add_argument("--valid", type=share, default=0.2, metavar="SHARE", help="share of files held out (0.2)")
     _seed(parser)
 
@@ -227,6 +228,24 @@ def _shown(value: Any) -> str:
 
 
 _READERS = {".csv": "from_csv", **dict.fromkeys((".zip", ".tar", ".tar.gz", ".tgz"), "from_zip")}
+
+
+def read_images(path: str, settings: Mapping[str, Any], *, raw: bool = False) -> tuple[Any, str]:
+    """The ImageSet at `path` with what was decided about its pictures, and the line of Python that gives it.
+
+    `raw` leaves the decisions out.
+    """
+    from nbdeploy.data.decided import decided, journal_beside  # noqa: PLC0415 - only where pictures are read
+    from nbdeploy.data.imageset import ImageSet  # noqa: PLC0415
+
+    constructor, call = images_call(path, settings)
+    images = getattr(ImageSet, constructor)(path, **settings)
+    if journal_beside(images) is None:
+        return images, call
+    if raw:
+        return images.apply([]), f"{call}.apply([])"
+    place = path if Path(path).is_dir() else str(Path(path).parent)
+    return decided(images), f"{call}.apply({python_call('nd.Journal', place)})"
 
 
 def images_call(path: str, settings: Mapping[str, Any]) -> tuple[str, str]:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from nbdeploy.errors import DataError, UsageError
-from nbdeploy.options import add_options, given, images_call
+from nbdeploy.options import add_options, given, read_images
 from nbdeploy.parsing import Parser
 
 
@@ -25,13 +25,6 @@ class Done:
 
 def _keywords(args: argparse.Namespace, *, leave: Collection[str] = (), only: Collection[str] | None = None) -> Any:
     return given(add_options(Parser(), args.verb), args, leave=leave, only=only)
-
-
-def read_images(path: str, **settings: Any) -> Any:
-    """The ImageSet at `path`: a folder, a .csv or a .zip."""
-    from nbdeploy.data.imageset import ImageSet  # noqa: PLC0415 - called lazily
-
-    return getattr(ImageSet, images_call(path, {})[0])(path, **settings)
 
 
 def dataset(args: argparse.Namespace) -> Done:
@@ -53,7 +46,7 @@ def audit(args: argparse.Namespace) -> Done:
     """Say what is suspect. Findings are no failures."""
     from nbdeploy.data.audit import audit as look  # noqa: PLC0415 - called lazily
 
-    images = args.images if Path(args.images).is_dir() else read_images(args.images, seed=args.seed)
+    images = args.images if Path(args.images).is_dir() else read_images(args.images, {"seed": args.seed}, raw=True)[0]
     found = look(images, seed=args.seed)
     found = found.of(args.kind) if args.kind else found
     found = found.top(args.top) if args.top else found
@@ -71,8 +64,8 @@ def train(args: argparse.Namespace) -> Done:
         Path(args.out), overwrite=args.overwrite, mark="program.json"
     )  # what cannot be is said before minutes of work
     find_arch(args.arch)
-    images = read_images(args.data, **_keywords(args, only={"valid", "seed"}))
-    learn = fit(images, **_keywords(args, leave={"data", "out", "overwrite", "valid"}))
+    images, _ = read_images(args.data, _keywords(args, only={"valid", "seed"}), raw=args.raw)
+    learn = fit(images, **_keywords(args, leave={"data", "out", "overwrite", "valid", "raw"}))
     loss, accuracy = learn.recorder.values[-1][1:3]  # of the last epoch, on the held-out files
     program = export(learn, name=Path(args.out).name)
     program.save(args.out, overwrite=args.overwrite)
@@ -89,7 +82,7 @@ def deploy(args: argparse.Namespace) -> Done:
     from nbdeploy.flow import deploy as run  # noqa: PLC0415 - called lazily
 
     keywords = _keywords(args, leave={"model", "images"})
-    images = {"images": read_images(args.images)} if args.images else {}
+    images = {"images": read_images(args.images, {})[0]} if args.images else {}
     bundle = run(args.model, **keywords, **images)
     data = {
         "path": str(bundle.path),
@@ -106,7 +99,7 @@ def verify(args: argparse.Namespace) -> Done:
     """Check a bundle again."""
     from nbdeploy.flow import verify as run  # noqa: PLC0415 - called lazily
 
-    images = read_images(args.images) if args.images else None
+    images = read_images(args.images, {})[0] if args.images else None
     report = run(args.bundle, args.model, images=images)
     return Done(report.to_dict(), str(report), ok=report.ok)
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from nbdeploy.core.files import sha256_of
 from nbdeploy.core.finding import Edit
+from nbdeploy.data.journal import Journal
 from nbdeploy.data.records import ImageFile, SetAside, shown
 from nbdeploy.errors import DataError
 
@@ -30,6 +31,8 @@ class State:
     kept: Path | None = None
     turn: int = 0
     by_exif: bool = False
+    turned: bool = False
+    """Whether anything was decided about its turn."""
 
 
 def fold(edits: Iterable[tuple[str, str, Edit]]) -> dict[str, State]:
@@ -51,17 +54,21 @@ def fold(edits: Iterable[tuple[str, str, Edit]]) -> dict[str, State]:
             raise DataError(
                 f'{shown(edit.path)} cannot be turned by "{edit.after}".', hint="90, 180, 270 (clockwise) or exif."
             )
-        elif edit.after == "exif":
-            state.by_exif = True
         else:
-            state.turn = (state.turn + int(edit.after)) % 360
+            state.turned = True
+            state.by_exif |= edit.after == "exif"
+            state.turn = (state.turn + (0 if edit.after == "exif" else int(edit.after))) % 360
     return states
 
 
 def apply(images: ImageSet, edits: Iterable[Edit]) -> ImageSet:
     """A new ImageSet, as `ImageSet.apply` says."""
     base = images.original or images
-    every = (*images.edits, *edits)
+    before = images.edits
+    if isinstance(edits, Journal):  # applied before, it takes the place of what it said then
+        known = {one.edit for one in edits.decisions()}
+        before = tuple(edit for edit in before if edit not in known)
+    every = (*before, *edits)
     hashes = {file.path: file.sha256 for file in base.files}
     states = fold([(_hash(edit.sha256, edit.path, hashes), _kept(edit, hashes), edit) for edit in every])
     files: list[ImageFile] = []
@@ -72,7 +79,9 @@ def apply(images: ImageSet, edits: Iterable[Edit]) -> ImageSet:
         if reason := _reason(file, state, states, first):
             aside.append(SetAside(file.path, reason))
         else:
-            files.append(replace(file, label=state.label or file.label, turn=state.turn, by_exif=state.by_exif))
+            # A manifest may have turned it already, by decisions that are all in the journal beside it.
+            turn, by_exif = (state.turn, state.by_exif) if state.turned else (file.turn, file.by_exif)
+            files.append(replace(file, label=state.label or file.label, turn=turn, by_exif=by_exif))
     return replace(
         base,
         files=tuple(files),

@@ -140,9 +140,10 @@ class ImageSet:
     def apply(self, edits: Iterable[Edit]) -> ImageSet:
         """A new ImageSet with `edits` made, a list of Edits or a Journal; nothing on disk changes.
 
-        What is decided about a file holds for its bytes: copies are relabelled, turned and excluded together, and a
-        merge leaves the file that is kept. What is left out is in `set_aside` with the reason, and may be restored by
-        a later `apply`. Every file stays on its side of the split. Raises DataError.
+        Edits go on top of those made before; a Journal that was applied before is read anew, with its undos. What is
+        decided about a file holds for its bytes: copies are relabelled, turned and excluded together, and a merge
+        leaves the file that is kept. What is left out is in `set_aside` with the reason, and may be restored by a later
+        `apply`. Every file stays on its side of the split. Raises DataError.
         """
         from nbdeploy.data.edited import apply  # noqa: PLC0415 - it knows ImageSets itself
 
@@ -151,8 +152,9 @@ class ImageSet:
     def export(self, out: str | os.PathLike[str], *, manifest: bool = False) -> Path:
         """Write a cleaned copy to the folder `out`, as ``train/LABEL/NAME`` and ``valid/LABEL/NAME``; gives its path.
 
-        Files are copied byte for byte, but for those that a decision turns. With `manifest` a table is written in its
-        place, which ``ImageSet.from_csv(out, split_column="split")`` reads. `out` must not exist. Raises OutputError,
+        Files are copied byte for byte, with all their bits and their EXIF, but for those that a decision turns: they
+        are written upright, without loss or at high quality. With `manifest` a table is written in its place, which
+        ``ImageSet.from_csv(out, split_column="split")`` reads with its turns. `out` must not exist. Raises OutputError,
         or DataError for a label that cannot be a folder's name.
         """
         from nbdeploy.data.copying import copy_files, write_manifest  # noqa: PLC0415 - loads Pillow

@@ -16,6 +16,7 @@ from nbdeploy.core.hush import hushed
 from nbdeploy.core.progress import step
 from nbdeploy.core.reference import DataFile, Reference
 from nbdeploy.core.signature import Signature
+from nbdeploy.data.decided import decided
 from nbdeploy.data.imageset import ImageSet
 from nbdeploy.errors import ExportError, NbdeployWarning
 from nbdeploy.exporting import pipeline
@@ -47,16 +48,17 @@ def export(
 ) -> Program:
     """Make a Program of an image classifier's Learner.
 
-    `images` (an ImageSet, or a folder of pictures) gives held-out and training files where the Learner has none (after
-    `load_learner`). `replace` maps the name of a transform that cannot be repeated to a torch module that does the
-    same on float NCHW, or to None to leave it out. `activation` turns outputs into probabilities where the loss does
-    not say. At most `verify_files` held-out files are answered by the Learner, and `calibration_files` training files
-    noted for static quantization. Which ones is decided by `seed`. The Learner is left as it was.
+    `images` (an ImageSet, or a folder of pictures, taken with its decisions) gives held-out and training files where
+    the Learner has none (after `load_learner`). `replace` maps the name of a transform that cannot be repeated to a
+    torch module that does the same on float NCHW, or to None to leave it out. `activation` turns outputs into
+    probabilities where the loss does not say. At most `verify_files` held-out files are answered by the Learner, and
+    `calibration_files` training files noted for static quantization. Which ones is decided by `seed`. The Learner is
+    left as it was.
 
     Raises ExportError, or UnsupportedTransform naming the transform.
     """
     if isinstance(images, str | Path):
-        images = ImageSet.from_folder(images, seed=seed)
+        images = decided(ImageSet.from_folder(images, seed=seed))
     dls, model = _parts(learn)
     pipeline.finite_parameters(model)
     labels = pipeline.labels_of(dls)

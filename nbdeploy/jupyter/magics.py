@@ -14,9 +14,10 @@ from IPython.core.error import UsageError
 
 from nbdeploy import errors
 from nbdeploy.jupyter.complete import make_matcher
+from nbdeploy.jupyter.faults import name_bad_picture
 from nbdeploy.jupyter.learners import Watch, is_learner
 from nbdeploy.jupyter.notes import show_notes
-from nbdeploy.options import VERBS, Code, add_options, given, images_call, python_call
+from nbdeploy.options import VERBS, Code, add_options, given, python_call, read_images
 from nbdeploy.parsing import Parser
 
 _ATTRIBUTE = "_nbdeploy_magics"
@@ -31,9 +32,14 @@ class Magics:
         self.matcher = make_matcher(self.watch)
         self.events: dict[str, Callable[..., None]] = {
             "pre_run_cell": self.watch.before_cell,
-            "post_run_cell": self.watch.after_cell,
+            "post_run_cell": self.after_cell,
         }
         self.end_notes = show_notes()
+
+    def after_cell(self, result: Any = None) -> None:
+        """Record the Learners that the cell made, and name the picture that stopped it, where one did."""
+        self.watch.after_cell(result)
+        name_bad_picture(getattr(result, "error_in_exec", None))
 
     def train(self, line: str) -> Any:
         """Train an image classifier; %train --help says more."""
@@ -47,8 +53,8 @@ class Magics:
         load_libraries()
         find_arch(args.arch)  # before a large folder is read
         reading = given(parser, args, only={"valid", "seed"})
-        images, shown = self._images(args.data, reading)
-        keywords = given(parser, args, leave={"data", "valid"})
+        images, shown = self._images(args.data, reading, raw=args.raw)
+        keywords = given(parser, args, leave={"data", "valid", "raw"})
         _say(python_call("nd.train", shown, **keywords))
         return train(images, **keywords)
 
@@ -105,17 +111,17 @@ class Magics:
         note = "" if known else "This notebook has no Learner; train one with %train DIR."
         raise UsageError(_one_line(errors.UnknownName("Learner, Program or folder", text, known, note=note)))
 
-    def _images(self, text: str, reading: dict[str, Any]) -> tuple[Any, Code]:
+    def _images(self, text: str, reading: dict[str, Any], *, raw: bool = False) -> tuple[Any, Code]:
         found, value = self._variable(text)
         if found and _is(value, "nbdeploy.data.imageset", "ImageSet"):
             if "valid" in reading:
                 raise UsageError(f"{text} has its files held out already; --valid is for a folder.")
+            if raw:
+                raise UsageError(f"{text} is taken as it is; --raw is for a folder.")
             return value, Code(text)
         path = str(value) if found and isinstance(value, str | Path) else text
-        from nbdeploy.data.imageset import ImageSet  # noqa: PLC0415 - only where pictures are read
-
-        constructor, call = images_call(path, reading)
-        return getattr(ImageSet, constructor)(path, **reading), Code(call)
+        images, call = read_images(path, reading, raw=raw)
+        return images, Code(call)
 
     def _variable(self, text: str) -> tuple[bool, Any]:
         space = self.shell.user_ns

@@ -6,6 +6,7 @@ import os
 import random
 import statistics
 import sys
+import warnings
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import asdict
@@ -16,9 +17,10 @@ from nbdeploy.core.hush import hushed
 from nbdeploy.core.live import in_notebook
 from nbdeploy.core.progress import is_quiet, track
 from nbdeploy.core.signature import Step
+from nbdeploy.data.decided import decided, unapplied
 from nbdeploy.data.imageset import ImageSet
 from nbdeploy.data.records import clean_hint, shown
-from nbdeploy.errors import DataError, TrainError, UsageError
+from nbdeploy.errors import DataError, NbdeployWarning, TrainError, UsageError
 from nbdeploy.templates.python.predict import preprocess
 from nbdeploy.training.arch import Arch, arch_names, find_arch, load_libraries
 
@@ -59,10 +61,14 @@ def train(
 ) -> Learner:
     """Train an image classifier; gives a plain fastai Learner whose `dls.vocab` is ``images.labels``.
 
-    `images` is an ImageSet or a folder of pictures, one sub-folder a class. `arch` is any name of torchvision or timm
-    (``timm:NAME`` where both know it). The model sees squares of `size` pixels, cut from the middle of the resized
-    picture: 224 by default; where every picture is smaller, the median of their longer sides, rounded up to a
-    multiple of 32; for a network that takes one size only, that size.
+    `images` is an ImageSet, or a folder of pictures, one sub-folder a class, which is taken with what was decided about
+    it (``decisions.jsonl``). Pictures are turned as decided and as their EXIF says, and more than 8 bits are scaled to
+    0..255: 16 bits from the smallest of 255, 1023, 4095, 16383 and 65535 that no picture exceeds, floats from 1, 255 or
+    65535. What is deployed does the same.
+
+    `arch` is any name of torchvision or timm (``timm:NAME`` where both know it). The model sees squares of `size`
+    pixels, cut from the middle of the resized picture: 224 by default; where every picture is smaller, the median of
+    their longer sides, rounded up to a multiple of 32; for a network that takes one size only, that size.
 
     `pretrained` starts from published weights: `freeze_epochs` for the head, then `epochs` for all (`fine_tune`).
     Otherwise `epochs` of `fit_one_cycle`, with BatchNorm momentum raised to at least 0.1. `lr` is the highest learning
@@ -81,7 +87,9 @@ def train(
     load_libraries()
     found = find_arch(arch)
     if not isinstance(images, ImageSet):
-        images = ImageSet.from_folder(images, seed=seed)
+        images = decided(ImageSet.from_folder(images, seed=seed))
+    elif remark := unapplied(images):
+        warnings.warn(remark, NbdeployWarning, stacklevel=2)
     _check_split(images)
     size = size or found.side or default_side(images)
     rate = lr or (_FINE_TUNE_RATE if pretrained else _SCRATCH_RATE)

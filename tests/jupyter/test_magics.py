@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from IPython.core.error import UsageError
+from PIL import Image
 
 from nbdeploy.checkup import Doctor
 from nbdeploy.errors import OutputError
@@ -181,6 +182,8 @@ def test_train_reads_the_folder_and_passes_the_options(shell: Any, monkeypatch: 
     read, trained = [], []
 
     class ImageSet:
+        source = ""
+
         @classmethod
         def from_folder(cls, path: str, **keywords: Any) -> ImageSet:
             read.append((path, keywords))
@@ -208,6 +211,37 @@ def test_train_reads_the_folder_and_passes_the_options(shell: Any, monkeypatch: 
     assert (shell.ns["pictures"], {"epochs": 3}) == trained[1]
     with pytest.raises(UsageError, match="held out already"):
         shell.run("%train pictures --valid 0.5")
+    with pytest.raises(UsageError, match="pictures is taken as it is; --raw is for a folder"):
+        shell.run("%train pictures --raw")
+
+
+def test_train_takes_the_decisions_beside_the_folder_and_raw_leaves_them_out(
+    shell: Any, monkeypatch: Any, capsys: Any, tmp_path: Path
+) -> None:
+    """The printed line gives the same set."""
+    import nbdeploy as nd
+
+    for label in ("cat", "dog"):
+        (tmp_path / label).mkdir()
+        for number in range(4):
+            Image.new("RGB", (9, 9), (number, len(label), ord(label[0]))).save(tmp_path / label / f"{number}.png")
+    nd.Journal(tmp_path).record([nd.Edit(tmp_path / "cat" / "0.png", "exclude")])
+    trained = []
+    for module, values in (
+        ("training.images", {"train": lambda images, **_: trained.append(images)}),
+        ("training.arch", {"find_arch": str, "load_libraries": list}),
+    ):
+        stub = ModuleType(f"nbdeploy.{module}")
+        vars(stub).update(values)
+        monkeypatch.setitem(sys.modules, f"nbdeploy.{module}", stub)
+    shell.run(f"%train {tmp_path}")
+    shell.run(f"%train {tmp_path} --raw")
+    assert [7, 8] == [len(images) for images in trained]
+    shown = capsys.readouterr()
+    lines = [line for line in shown.out.splitlines() if line.startswith("nd.train")]
+    read = f'nd.ImageSet.from_folder("{tmp_path}")'
+    assert [f'nd.train({read}.apply(nd.Journal("{tmp_path}")))', f"nd.train({read}.apply([]))"] == lines
+    assert "applying your decisions" in shown.out + shown.err
 
 
 def test_doctor_returns_what_it_found(shell: Any, capsys: Any) -> None:
