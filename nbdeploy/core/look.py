@@ -12,8 +12,12 @@ from collections.abc import Iterable, Sequence
 from functools import cache
 from html import escape
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from nbdeploy.core.numbers import SPACE
+
+if TYPE_CHECKING:
+    from PIL.Image import Image as Picture
 
 SIGNS = {"passed": "✓", "failed": "✗", "not_run": "–", "warned": "!"}
 _TOKENS = Path(__file__).parent.parent / "templates" / "tokens.css"
@@ -105,8 +109,11 @@ def chance(probability: float) -> str:
 
 
 def thumbnail(file: str | Path, *, large: bool = False) -> Html:
-    """A picture made small, in the page itself; a neutral square where it cannot be read. EXIF is not applied."""
-    from PIL import Image  # noqa: PLC0415 - only a notebook shows pictures
+    """A picture made small, in the page itself; a neutral square where it cannot be read.
+
+    It is turned as its EXIF says, and more than 8 bits are stretched: as ``nd.train`` sees it.
+    """
+    from PIL import Image, ImageOps  # noqa: PLC0415 - only a notebook shows pictures
 
     path, css = Path(file), "nbd-thumb nbd-large" if large else "nbd-thumb"
     name = escape(os.fsencode(path.name).decode("utf-8", "replace"))
@@ -115,7 +122,7 @@ def thumbnail(file: str | Path, *, large: bool = False) -> Html:
             warnings.simplefilter("error", Image.DecompressionBombWarning)
             with Image.open(path) as opened:
                 opened.draft("RGB", (_THUMB, _THUMB))
-                picture = opened.convert("RGB")
+                picture = _stretched(path, opened) or ImageOps.exif_transpose(opened).convert("RGB")
         # Small pictures keep their pixels; photos are kept small, since outputs are saved in the notebook.
         picture.thumbnail((_THUMB * 2, _THUMB * 2))
         data = io.BytesIO()
@@ -124,6 +131,17 @@ def thumbnail(file: str | Path, *, large: bool = False) -> Html:
         return Html(f'<span class="{css}" role="img" aria-label="{name}: cannot be shown"></span>')
     uri = base64.b64encode(data.getvalue()).decode()
     return Html(f'<img class="{css}" alt="" src="data:image/webp;base64,{uri}" title="{name}">')
+
+
+def _stretched(path: Path, opened: Picture) -> Picture | None:
+    """A picture of more than 8 bits with its values spread over 0..255; None for others."""
+    if not opened.mode.startswith(("I", "F")):
+        return None
+    from nbdeploy.templates.python.predict import decode  # noqa: PLC0415
+
+    low, high = (float(end) for end in opened.getextrema())  # type: ignore[arg-type] # pixels of one channel
+    span = [low, max(high, low + 1e-9)]
+    return decode(path, channels=3, exif=True, ranges={"integers": span, "floats": span})
 
 
 @cache

@@ -31,8 +31,6 @@ class State:
     kept: Path | None = None
     turn: int = 0
     by_exif: bool = False
-    turned: bool = False
-    """Whether anything was decided about its turn."""
 
 
 def fold(edits: Iterable[tuple[str, str, Edit]]) -> dict[str, State]:
@@ -54,10 +52,10 @@ def fold(edits: Iterable[tuple[str, str, Edit]]) -> dict[str, State]:
             raise DataError(
                 f'{shown(edit.path)} cannot be turned by "{edit.after}".', hint="90, 180, 270 (clockwise) or exif."
             )
+        elif edit.after == "exif":
+            state.by_exif = True
         else:
-            state.turned = True
-            state.by_exif |= edit.after == "exif"
-            state.turn = (state.turn + (0 if edit.after == "exif" else int(edit.after))) % 360
+            state.turn = (state.turn + int(edit.after)) % 360
     return states
 
 
@@ -70,7 +68,9 @@ def apply(images: ImageSet, edits: Iterable[Edit]) -> ImageSet:
         before = tuple(edit for edit in before if edit not in known)
     every = (*before, *edits)
     hashes = {file.path: file.sha256 for file in base.files}
-    states = fold([(_hash(edit.sha256, edit.path, hashes), _kept(edit, hashes), edit) for edit in every])
+    folded = [(_hash(edit.sha256, edit.path, hashes), _kept(edit, hashes), edit) for edit in every]
+    states = fold(folded)
+    turned = {sha256 for sha256, _, edit in folded if edit.operation == "rotate"}
     files: list[ImageFile] = []
     aside = list(base.set_aside)
     first = _first_of_copies(base.files, states)
@@ -80,7 +80,7 @@ def apply(images: ImageSet, edits: Iterable[Edit]) -> ImageSet:
             aside.append(SetAside(file.path, reason))
         else:
             # A manifest may have turned it already, by decisions that are all in the journal beside it.
-            turn, by_exif = (state.turn, state.by_exif) if state.turned else (file.turn, file.by_exif)
+            turn, by_exif = (state.turn, state.by_exif) if file.sha256 in turned else (file.turn, file.by_exif)
             files.append(replace(file, label=state.label or file.label, turn=turn, by_exif=by_exif))
     return replace(
         base,

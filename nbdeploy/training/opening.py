@@ -41,12 +41,13 @@ class OpenPicture(Transform):  # type: ignore[misc]
     def __init__(self, ranges: Ranges, turns: Mapping[str, int]) -> None:
         super().__init__()
         self.ranges, self.turns = ranges, dict(turns)
+        self._spans = ranges.to_dict()
 
     def encodes(self, fn: Path | str | Tensor | ndarray | bytes | Image.Image):  # type: ignore[no-untyped-def] # noqa: ANN201 - fastcore would cast to what is named here
         if not isinstance(fn, str | Path | bytes):
             return PILImage.create(fn)  # pixels already
         try:
-            picture = decode(fn, channels=3, exif=True, ranges=self.ranges.to_dict())
+            picture = decode(fn, channels=3, exif=True, ranges=self._spans)
         except (OSError, ValueError, SyntaxError) as error:  # what `decode` raises on purpose
             raise BadPicture(_sentence(fn, error)) from error
         turn = 0 if isinstance(fn, bytes) else self.turns.get(str(fn), 0)

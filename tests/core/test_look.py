@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import base64
+import io
+import re
 from pathlib import Path
 
 import pytest
@@ -65,3 +68,23 @@ def test_several_answers_are_a_list_of_short_lines_and_a_table() -> None:
     assert "[Prediction(0.png: cat 70.0%, 1.2 ms), " == repr(many)[:39]
     assert "and 10 more" in many._repr_html_()
     assert 50 == many._repr_html_().count(f"dog (30.0{SPACE}%)")
+
+
+def test_a_thumbnail_shows_what_training_sees(tmp_path):
+    import numpy as np
+
+    def shown(path):
+        uri = re.search(r"base64,([^\"]+)", look.thumbnail(path))
+        return Image.open(io.BytesIO(base64.b64decode(uri[1])))
+
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    Image.new("RGB", (40, 20), (200, 0, 0)).save(tmp_path / "lying.jpg", exif=exif)
+    assert (20, 40) == shown(tmp_path / "lying.jpg").size
+    values = np.linspace(1000, 50_000, 800).reshape(20, 40)
+    Image.fromarray(values.astype(np.uint16)).save(tmp_path / "deep.png")
+    Image.fromarray(values.astype(np.float32)).save(tmp_path / "float.tif")
+    Image.new("I;16", (20, 20), 7000).save(tmp_path / "even.png")
+    for name in ("deep.png", "float.tif"):
+        assert 100 < np.asarray(shown(tmp_path / name)).mean() < 155
+    assert (20, 20) == shown(tmp_path / "even.png").size

@@ -145,6 +145,7 @@ def test_a_manifest_keeps_the_turns_and_a_table_of_ones_own_may_have_such_column
     again = nd.ImageSet.from_csv(table, split_column="split")
     assert {(f.path, f.turn, f.by_exif) for f in edited} == {(f.path, f.turn, f.by_exif) for f in again}
     assert (90, True) == next((f.turn, f.by_exif) for f in again if f.path == path)
+    assert again.files == again.apply([Edit(images.files[-1].path, "relabel", again.files[-1].label)]).files
     text = table.read_text()
     table.write_text(text.replace("sha256", "mine").replace(",90,", ",left,"))
     assert {0} == {f.turn for f in nd.ImageSet.from_csv(table, split_column="split")}

@@ -10,6 +10,7 @@ import signal
 import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import filelock
@@ -271,6 +272,20 @@ def test_a_file_system_without_locks_is_locked_by_a_file(tmp_path, monkeypatch, 
         first.record([edit("three")])
     first.record([edit("three")])
     assert ["one", "two", "three"] == labels(second)
+
+
+def test_threads_that_share_a_journal_lose_nothing(tmp_path):
+    journal = Journal(tmp_path)
+
+    def write(name: str) -> None:
+        for number in range(30):
+            journal.record([edit(f"{name}{number}")])
+            assert f"{name}{number}" in labels(journal)
+
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(write, "abcd"))
+    assert {f"{name}{number}" for name in "abcd" for number in range(30)} == set(labels(journal))
+    assert 120 == len(journal.decisions())
 
 
 def test_a_batch_that_is_taken_up_again_after_undo_holds_what_is_new_only(tmp_path):

@@ -190,6 +190,24 @@ def test_a_held_out_file_that_went_bad_is_named(tmp_path: Path, damage: str, pic
     assert f"%clean {root}" in caught.value.hint
 
 
+def test_a_training_file_that_cannot_be_calibrated_on_is_named(conv_learner: Any, tmp_path: Path) -> None:
+    import dataclasses
+
+    from nbdeploy.core.reference import as_data_file
+
+    (tmp_path / "bad.png").write_bytes(b"\x89PNG\r\n\x1a\n")
+    program = nd.export(conv_learner)
+    reference = dataclasses.replace(program.reference, calibration=(as_data_file(tmp_path / "bad.png"),))
+    with pytest.raises(DataError, match=r"bad\.png cannot be read as a picture") as caught:
+        nd.deploy(
+            dataclasses.replace(program, reference=reference),
+            target="onnx",
+            recipe="static_int8",
+            out=tmp_path / "bundle",
+        )
+    assert f"%clean {tmp_path}" in caught.value.hint
+
+
 def test_signatures_without_ranges_are_read_and_impossible_ones_refused() -> None:
     from nbdeploy.core.signature import Step
 
