@@ -17,8 +17,8 @@ from nbdeploy.errors import ExportError, NbdeployWarning, UnsupportedTransform
 from nbdeploy.exporting.pipeline import name_of
 from nbdeploy.templates.python.predict import decode
 
-_INTEGERS = [(0.0, white) for white in (255.0, 1023.0, 4095.0, 16383.0, 65535.0)]
-_FLOATS = [(0.0, 1.0), (0.0, 255.0), (0.0, 65535.0), (-1.0, 1.0)]
+_INTEGERS = [(0, white) for white in (255, 1023, 4095, 16383, 65535)]
+_FLOATS = [(0, 1), (0, 255), (0, 65535), (-1, 1)]
 """What opening code of one's own may scale by."""
 
 

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import asdict
 from pathlib import Path
+from traceback import walk_tb
 from typing import TYPE_CHECKING, Any
 
 from nbdeploy.core.hush import hushed
@@ -117,7 +118,7 @@ def train(
         try:
             _fit(learn, epochs, frozen, rate, watching, pretrained=pretrained)
         except _LOADING as error:
-            if bad := bad_picture(error) or _looked_for(images, size):
+            if bad := bad_picture(error) or (_while_loading(error) and _looked_for(images, size)):
                 raise _unreadable(images, *bad, learn if stop.epochs else None) from error
             raise
     if stop.where:
@@ -229,6 +230,12 @@ def _unreadable(images: ImageSet, path: str, why: str, learn: Learner | None) ->
     if learn is not None:
         hint += " What was learned until then is kept in this error's `learn` (sys.last_value.learn)."
     return TrainError(f"{shown(path)} cannot be read as a picture ({why}).", hint=hint, learn=learn)
+
+
+def _while_loading(error: Exception) -> bool:
+    """Whether it comes from where fastai makes an item, also in a worker process, whose traceback is in the text."""
+    item = "do_item"
+    return item in str(error) or any(frame.f_code.co_name == item for frame, _ in walk_tb(error.__traceback__))
 
 
 def _looked_for(images: ImageSet, size: int) -> tuple[str, str] | None:

@@ -16,6 +16,7 @@ from nbdeploy.core.signature import Ranges
 from nbdeploy.data.imageset import ImageSet
 from nbdeploy.data.records import ImageFile
 from nbdeploy.errors import NbdeployWarning, TrainError
+from nbdeploy.training import images as module
 from nbdeploy.training.images import train
 
 MICRO = "test_resnet.r160_in1k"
@@ -183,7 +184,10 @@ def test_names_the_picture_that_went_bad_after_the_set_was_made(
     assert "\n" not in caught.value.message
 
 
-def test_names_the_picture_whose_shape_cannot_be_cut(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("workers", [0, 1])
+def test_names_the_picture_whose_shape_cannot_be_cut(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, workers: int
+) -> None:
     resize = Image.Image.resize
 
     def older(self: Image.Image, *args: Any, **keywords: Any) -> Image.Image:
@@ -196,7 +200,7 @@ def test_names_the_picture_whose_shape_cannot_be_cut(folder: Path, monkeypatch: 
     bad = images.train[3].path
     Image.new("RGB", (1, 3000)).save(bad)  # of which a square of 0.9999 pixels is cut
     with pytest.raises(TrainError, match=rf"{bad} cannot be read as a picture \(ValueError: height and width"):
-        _train(images, size=49, batch_size=16)
+        _train(images, size=49, batch_size=16, workers=workers)
 
 
 def test_what_was_learned_before_a_picture_went_bad_is_kept(folder: Path) -> None:
@@ -221,12 +225,13 @@ def test_what_was_learned_before_a_picture_went_bad_is_kept(folder: Path) -> Non
         kept.fit(1)
 
 
-def test_an_error_that_is_not_of_pictures_stays_what_it_is(folder: Path) -> None:
+def test_an_error_that_is_not_of_pictures_stays_what_it_is(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from fastai.callback.core import Callback
 
     class Fail(Callback):  # type: ignore[misc]
         def after_batch(self) -> None:
             raise ValueError("mine")
 
+    monkeypatch.setattr(module, "_looked_for", lambda *_: pytest.fail("no file is looked for"))
     with pytest.raises(ValueError, match="mine"):
         _train(ImageSet.from_folder(folder), cbs=[Fail()])
