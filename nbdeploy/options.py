@@ -63,7 +63,13 @@ def _kind(name: str) -> str:
 
 def _audit_options(parser: Parser, *, notebook: bool) -> None:
     del notebook
-    parser.add_argument("images", metavar="DIR", help="a folder of pictures; or a .csv, .zip or .tar")
+    what = (
+        "a folder of pictures or of .txt files; a table (.csv, .tsv, .jsonl, .parquet); or a .zip or .tar of pictures"
+    )
+    parser.add_argument("data", metavar="DATA", help=what)
+    parser.add_argument("--label", default="", metavar="COLUMN", help="the column of a table that is to be predicted")
+    parser.add_argument("--text", metavar="COLUMN", help="the column of a table that holds text; found out by default")
+    parser.add_argument("--split", default="", metavar="COLUMN", help="the column of a table that says train or valid")
     kinds = Named(lambda: KINDS, _kind)
     parser.add_argument("--kind", type=kinds, metavar="KIND", help=f"show one kind only: {', '.join(KINDS)}")
     parser.add_argument("--top", type=whole(1), metavar="N", help="show the N most suspect only")
@@ -162,7 +168,7 @@ class Verb:
 VERBS: dict[str, Verb] = {
     "dataset": Verb("make a data set's folder of pictures", "digits -o build/digits", _dataset_options),
     "audit": Verb(
-        "say what is suspect in a folder of pictures", "build/digits --kind label_error --top 50", _audit_options
+        "say what is suspect in pictures, tables and texts", "penguins.csv --label species --top 50", _audit_options
     ),
     "train": Verb(
         "train an image classifier on a folder of pictures",

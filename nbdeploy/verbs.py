@@ -46,8 +46,7 @@ def audit(args: argparse.Namespace) -> Done:
     """Say what is suspect. Findings are no failures."""
     from nbdeploy.data.audit import audit as look  # noqa: PLC0415 - called lazily
 
-    images = args.images if Path(args.images).is_dir() else read_images(args.images, {"seed": args.seed}, raw=True)[0]
-    found = look(images, seed=args.seed)
+    found = look(args.data, **_keywords(args, leave={"data", "kind", "top"}))
     found = found.of(args.kind) if args.kind else found
     found = found.top(args.top) if args.top else found
     return Done(found.to_dict(), str(found))

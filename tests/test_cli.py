@@ -212,6 +212,7 @@ def test_training_does_not_start_where_the_model_could_not_be_saved(
 
 
 def test_the_defaults_of_the_options_are_those_of_the_python_calls() -> None:
+    from nbdeploy.data.audit import audit
     from nbdeploy.data.imageset import ImageSet
     from nbdeploy.flow import deploy
     from nbdeploy.training.images import train
@@ -219,6 +220,7 @@ def test_the_defaults_of_the_options_are_those_of_the_python_calls() -> None:
     for name, line, functions in (
         ("train", ["x", "-o", "y"], (ImageSet.from_folder, train)),
         ("deploy", ["m", "--target", "onnx"], (deploy,)),
+        ("audit", ["x"], (audit,)),
     ):
         parser = add_options(Parser(), name)
         assert set(given(parser, parser.parse_args(line))) <= {"data", "out", "model", "target"}

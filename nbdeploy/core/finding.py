@@ -20,8 +20,20 @@ KINDS: Mapping[str, str] = MappingProxyType(
         "label_error": "labels that look wrong",
         "cross_class_duplicate": "one picture under several labels",
         "split_leak": "held-out pictures that are trained on too",
+        "leaking_column": "columns that give the label away",
         "exact_duplicate": "copies, byte for byte",
         "near_duplicate": "nearly the same picture",
+        "duplicate_row": "rows that stand there before",
+        "empty_text": "texts that say nothing",
+        "encoding_damage": "garbled letters",
+        "ragged_row": "rows that do not fit the columns",
+        "mixed_types": "columns of mixed types",
+        "suspicious_category": "categories that look misspelt",
+        "value_outlier": "values far from all others",
+        "missing_values": "missing values",
+        "duplicate_column": "columns that repeat another",
+        "constant_column": "columns of one value",
+        "id_column": "columns that only number the rows",
         "wrong_extension": "files named as another format",
         "blank": "pictures of one colour",
         "dark": "dark pictures",
@@ -42,10 +54,55 @@ KINDS: Mapping[str, str] = MappingProxyType(
         "class_imbalance": "classes with few pictures",
     }
 )
-"""Every kind of finding that pictures can have, the gravest first, and what it is called in the plural."""
+"""Every kind of finding, the gravest first, and what it is called in the plural where pictures were looked at."""
+
+_OTHERWISE: Mapping[str, Mapping[str, str]] = MappingProxyType(
+    {
+        "row": {
+            "cross_class_duplicate": "equal or nearly equal rows under several labels",
+            "split_leak": "held-out rows that are trained on too",
+            "exact_duplicate": "texts that stand there before",
+            "near_duplicate": "nearly the same text",
+            "class_imbalance": "classes with few rows",
+        },
+        "text": {
+            "cross_class_duplicate": "one text under several labels",
+            "split_leak": "held-out texts that are trained on too",
+            "exact_duplicate": "texts that stand there before",
+            "near_duplicate": "nearly the same text",
+            "class_imbalance": "classes with few texts",
+        },
+    }
+)
+
+
+def called(kind: str, unit: str = "file") -> str:
+    """What a kind is called in the plural, where files, rows or texts (`unit`) were looked at."""
+    return _OTHERWISE.get(unit, {}).get(kind, KINDS[kind])
+
 
 Operation = Literal["relabel", "exclude", "restore", "rotate", "merge"]
 OPERATIONS: tuple[Operation, ...] = ("relabel", "exclude", "restore", "rotate", "merge")
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where in a table, or among texts, a finding is."""
+
+    row: int | None = None
+    """Position from 0, as ``frame.iloc`` counts; None where it is about a column, a table, or a text's own file."""
+    column: str = ""
+    """Empty where it is about a whole row."""
+    rows: tuple[int, ...] = ()
+    """The other rows that it is about: of a copy, the one to keep first."""
+    line: int | None = None
+    """Of the file, from 1; None where the row is of no file."""
+    cells: tuple[tuple[str, str], ...] = ()
+    """What stands there and is to be shown beside the evidence, as (column or row, value)."""
+
+    def __str__(self) -> str:
+        row = "" if self.row is None else f"row {self.row}" if self.line is None else f"line {self.line}"
+        return ", ".join(part for part in (row, self.column) if part)
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +110,8 @@ class Finding:
     """One suspected problem with its evidence. Nothing is decided by it."""
 
     path: Path
-    """Absolute. Of a class without pictures enough, the folder that its pictures lie in."""
+    """Absolute. Of a class without pictures enough, the folder that its pictures lie in. Of a table or of texts in
+    memory ``<DataFrame>`` or ``<texts>``."""
     kind: str
     """One of `KINDS`."""
     score: float
@@ -63,14 +121,20 @@ class Finding:
     related: tuple[Path, ...] = ()
     """The other files that it is about: the copies of a duplicate, the one to keep first."""
     suggest: str = "look"
-    """``exclude``, ``relabel:LABEL``, ``rotate``, ``merge`` or ``look``."""
+    """``exclude``, ``relabel:LABEL``, ``rotate``, ``merge`` or ``look``; of a cell also ``replace:VALUE`` or
+    ``missing``: to be read as missing; of a column ``drop``."""
     sha256: str = ""
-    """Hex, of the file's bytes; empty where they could not be read."""
+    """Hex, of the file's bytes; empty where they could not be read, and where the finding has a place in a file."""
+    place: Place | None = None
+    """Where in a table or among texts; None: the finding is about a picture."""
 
     def edit(self, *, who: str = "audit") -> Edit | None:
-        """The Edit that does what is suggested, or None where a person has to look."""
+        """The Edit that does what is suggested; None where a person has to look, and for rows, columns and texts.
+
+        Edits are about pictures.
+        """
         operation, _, label = self.suggest.partition(":")
-        if operation == "look":
+        if operation == "look" or self.place is not None:
             return None
         after = {"relabel": label, "rotate": "exif"}.get(operation, "")
         if operation == "merge":
@@ -80,8 +144,8 @@ class Finding:
         return Edit(self.path, op, after, sha256=self.sha256, why=why, who=who, scores=((self.kind, self.score),))
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain data, with the keys of ``nbdeploy audit --json``."""
-        return {
+        """Plain data, with the keys of ``nbdeploy audit --json``; of a table or texts also where in it."""
+        plain = {
             "path": _shown(self.path),
             "kind": self.kind,
             "score": round(self.score, 4),
@@ -89,6 +153,10 @@ class Finding:
             "related": [_shown(path) for path in self.related],
             "suggest": self.suggest,
         }
+        if (place := self.place) is None:
+            return plain
+        where = {"row": place.row, "column": place.column or None, "line": place.line, "related_rows": [*place.rows]}
+        return plain | where
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,85 +1,67 @@
-"""audit(): look at every file once and say what is suspect."""
+"""audit(): look once at everything and say what is suspect."""
 
 from __future__ import annotations
 
 import os
-from collections import Counter
-from collections.abc import Iterator, Sequence
-from pathlib import Path
-from statistics import median
-from typing import Any
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
-from nbdeploy.core.finding import Finding
-from nbdeploy.core.progress import track
-from nbdeploy.data.doubtful import label_doubts, outliers
-from nbdeploy.data.embed import embeddings
-from nbdeploy.data.facts import SIGNATURE
 from nbdeploy.data.findings import Findings
 from nbdeploy.data.imageset import ImageSet
-from nbdeploy.data.listing import list_folder
-from nbdeploy.data.quality import quality_findings
-from nbdeploy.data.records import count, shown
-from nbdeploy.data.remembered import facts_of_all
-from nbdeploy.data.twins import Entry, twin_findings
-from nbdeploy.errors import DataError
+from nbdeploy.data.sources import kind_of, pictures_of, table_of
+from nbdeploy.errors import UsageError
 
-_FEW = 0.1  # of the usual number of pictures of a class
+if TYPE_CHECKING:
+    import pandas as pd
 
 
-def audit(images: ImageSet | str | os.PathLike[str], *, learn: Any = None, seed: int = 42) -> Findings:
-    """Look for what spoils training: broken and odd files, poor pictures, copies, leaks, wrong labels, outliers.
+def audit(
+    data: ImageSet | str | os.PathLike[str] | pd.DataFrame | pd.Series | Sequence[str],
+    *,
+    label: str | Sequence[Any] = "",
+    text: str | Sequence[str] | None = None,
+    split: str | Sequence[Any] = "",
+    learn: Any = None,
+    seed: int = 42,
+    engine: str = "local",
+) -> Findings:
+    """Look for what spoils training, in pictures, tables and texts. Nothing is changed.
 
-    `images` is an ImageSet, whose split shows leaks, or a folder, which need not be fit to train on. Labels are judged
-    by a model of the pictures' own thumbnails, or, with a fastai Learner `learn`, of what its body makes of them; then
-    outliers, crops and watermarked copies are found too. `seed` decides the folds of that judging.
+    **Pictures**: an ImageSet, whose split shows leaks, or a folder, which need not be fit to train on; or an archive,
+    or a CSV whose column ``path`` names pictures. Broken and odd files, poor pictures, copies, leaks, wrong labels,
+    outliers. Labels are judged by a model of the pictures' own thumbnails, or, with a fastai Learner `learn`, of what
+    its body makes of them; then outliers, crops and watermarked copies are found too. Every file is read and decoded
+    once; what was measured is kept by content hash, so that a second audit reads only what changed. `engine` says where
+    files are measured: ``local``, in processes on this machine.
 
-    Every file is read and decoded once. What was measured is kept by content hash, so that a second audit reads only
-    what changed. A bad file is a finding and stops nothing. Raises DataError for a folder without pictures.
+    **Tables**: a DataFrame, or a .csv, .tsv, .jsonl or .parquet file. Missing values, also those written as ``?`` or
+    -999, mixed types, misspelt categories, outliers, garbled letters; constant, repeated, row-numbering and leaking
+    columns; equal rows. `label` names the column to predict: then labels that contradict one another or look wrong are
+    found, and of an amount (a number with many values) those far from what the other columns say. `split` names the
+    column that says train or valid (also test, true, false): then held-out rows that are trained on are found.
+
+    **Texts**: a list or a Series of strings, a folder of .txt files (one folder a class), or columns of a table: those
+    that `text` names, else those that hold sentences. Empty and garbled texts, copies and near copies, and with
+    `label` and `split` (here also one value a text) labels that look wrong and leaks.
+
+    `seed` decides the folds in which labels are judged. A bad file is a finding and stops nothing. Raises DataError
+    for what holds no data, UnknownName for a column or an engine that is not there, UsageError for what does not fit.
     """
-    listed = _listed(images)
-    paths = [path for path, _, _ in listed]
-    every = list(track(facts_of_all(paths), "looking at pictures", total=len(paths)))
-    found = list(quality_findings(paths, every))
-    entries = [Entry(path, facts, label, split) for (path, label, split), facts in zip(listed, every, strict=True)]
-    good = [entry for entry in entries if entry.facts.signature]
-    deep = None if learn is None else embeddings(learn, [entry.path for entry in good])
-    found += twin_findings(good, deep)
-    labelled = [index for index, entry in enumerate(good) if entry.label]
-    features = _thumbnails(good) if deep is None else deep
-    doubts = label_doubts([good[index] for index in labelled], features[labelled], seed=seed)
-    found += doubts.findings
-    if deep is not None:
-        found += outliers(good, deep, seed=seed)
-    found += _small_classes(entries)
-    return Findings.ranked(found, files=len(paths), remarks=doubts.remarks, guesses=doubts.guesses)
+    kind = kind_of(data)
+    if kind == "pictures":
+        if text is not None:
+            raise UsageError("These are pictures: text= is for tables.", hint="Leave text= out.")
+        from nbdeploy.data.pictures import audit_pictures  # noqa: PLC0415 - loads Pillow
 
+        images, remarks = pictures_of(data, label=label, split=split, seed=seed)
+        seen = audit_pictures(images, learn=learn, seed=seed, engine=engine)
+        return replace(seen, remarks=(*seen.remarks, *remarks))
+    if learn is not None:
+        raise UsageError("learn= judges pictures, and these are none.", hint="Leave learn= out.")
+    from nbdeploy.data.tables import audit_table  # noqa: PLC0415 - pictures need none of it
 
-def _listed(images: ImageSet | str | os.PathLike[str]) -> list[tuple[Path, str, str]]:
-    """(path, label, split) of every file, also of those that cannot be read."""
-    if isinstance(images, ImageSet):
-        # Without the sides of a folder or a column the split is nbdeploy's own, and still leaks near copies.
-        files = [(file.path, file.label, str(file.split)) for file in images.files]
-        return files + [(one.path, "", "") for one in images.set_aside]
-    listing = list_folder(Path(images), loose=True)
-    if not listing.candidates:
-        raise DataError(f"No pictures in {shown(listing.root)}.", hint="Give a folder with pictures in it.")
-    return [(one.path, one.label, one.split or "") for one in listing.candidates]
-
-
-def _thumbnails(entries: Sequence[Entry]) -> np.ndarray:
-    raw = np.frombuffer(b"".join(entry.facts.signature for entry in entries), np.float16)
-    return raw.reshape(-1, SIGNATURE * SIGNATURE).astype(np.float32)
-
-
-def _small_classes(entries: Sequence[Entry]) -> Iterator[Finding]:
-    numbers = Counter(entry.label for entry in entries if entry.label)
-    if not numbers:
-        return
-    usual = median(numbers.values())
-    for label, number in numbers.items():
-        if number < _FEW * usual:
-            folder = next(entry.path for entry in entries if entry.label == label).parent
-            evidence = f'"{label}" has {count(number, "picture")}, where a class usually has {usual:,.0f}'
-            yield Finding(folder, "class_imbalance", 1 - number / usual, evidence)
+    table = table_of(data, kind, label, split)
+    # Values were taken into the table; a name says which of its columns.
+    names = {name: value for name, value in (("label", label), ("split", split)) if isinstance(value, str)}
+    return audit_table(table, **names, text=text, seed=seed)

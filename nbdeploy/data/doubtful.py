@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
-from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -11,17 +9,11 @@ from pathlib import Path
 import numpy as np
 
 from nbdeploy.core.finding import Finding, Guess
-from nbdeploy.data.records import short
+from nbdeploy.data.folds import Doubt, judge, linear
 from nbdeploy.data.twins import Entry
 
-FOLDS = 5
-_FEWEST = 5  # pictures of a class, and so one a fold
-_TRUSTED = 0.7  # cross-validated accuracy below which labels are not doubted: a weak model doubts everything
-_WEAK = 0.85  # and below which only what the model is sure of is doubted
-_SURE = 0.95
 _COMPONENTS = 64
 _EASE = 0.1  # inverse strength of regularisation
-_MOST_ROWS = 20_000  # a model of this size is learnt from at most so many pictures, drawn by the seed
 _NEIGHBOURS = 10
 _FAR = 5.0  # times the usual spread of the distances to the neighbours
 _REFERENCES = 20_000
@@ -34,92 +26,32 @@ class Doubts:
 
     findings: tuple[Finding, ...]
     remarks: tuple[str, ...]
-    guesses: Mapping[Path, Guess] = field(default_factory=dict)
+    guesses: Mapping[Path | int, Guess] = field(default_factory=dict)
     """What the model says of each file, out of fold."""
 
 
 def label_doubts(entries: Sequence[Entry], features: np.ndarray, *, seed: int) -> Doubts:
-    """Label errors among `entries`, ranked by self-confidence: what the model gives the label that stands there.
+    """Label errors among `entries`, as `folds.judge` finds them by a logistic regression of `features`.
 
-    `features` is (files, features). The model is a logistic regression, cross-validated in five folds that keep
-    identical files together, so that every probability is out of fold.
+    `features` is (files, features). Identical files stay in one fold.
     """
-    names = sorted(name for name, number in Counter(entry.label for entry in entries).items() if number >= _FEWEST)
-    use = np.array([index for index, entry in enumerate(entries) if entry.label in set(names)], dtype=int)
-    if len(names) < 2:  # noqa: PLR2004 - a doubt needs another label
-        return Doubts((), ())
-    place = {name: number for number, name in enumerate(names)}
-    given = np.array([place[entries[index].label] for index in use])
-    groups = np.unique([entries[index].facts.sha256 for index in use], return_inverse=True)[1]
-    chances = _out_of_fold(features[use], given, groups, len(names), seed)
-    own = chances[np.arange(len(given)), given]
-    guesses = {
-        entries[index].path: Guess(names[chances[at].argmax()], float(chances[at].max()), float(own[at]))
-        for at, index in enumerate(use)
-    }
-    accuracy = float((chances.argmax(1) == given).mean())
-    if accuracy < _TRUSTED:
-        remark = (
-            f"Labels were not judged: a model of these pictures is right {accuracy:.0%} of the time, and would doubt "
-            "good labels. Train one and pass learn=."
-        )
-        return Doubts((), (remark,), guesses)
-    # Confident elsewhere: at least as sure of another class as the model usually is of pictures that bear it.
-    usual = np.array([own[given == number].mean() for number in range(len(names))])
-    elsewhere = np.where(chances >= usual, chances, 0)
-    elsewhere[np.arange(len(given)), given] = np.where(own >= usual[given], own, 0)
-    doubted = (elsewhere.argmax(1) != given) & (elsewhere.max(1) > 0)
-    wrong = chances.argmax(1) != given
-    if accuracy < _WEAK:  # it errs itself: only what it is sure of is worth a person's time
-        doubted &= chances.max(1) > _SURE
-        wrong &= doubted
-    ranked = np.argsort(own, kind="stable")
-    expected = int(doubted.sum())
-    chosen = [int(at) for at in ranked if wrong[at]][: 2 * expected]
-    found = tuple(_finding(entries[use[at]], own[at], names[chances[at].argmax()], chances[at].max()) for at in chosen)
-    if not found:
-        return Doubts((), (), guesses)
-    look = min(50, len(chosen))
-    likely = int(doubted[chosen[:look]].sum())
-    weak = ": a weak model, so doubt its doubts; learn= gives a better one" if accuracy < _WEAK else ""
-    remark = (
-        f"Labels: look at {look}, expect about {likely}; {expected} in all (a cross-validated model is right "
-        f"{accuracy:.0%} of the time{weak})."
+    judged = judge(
+        [entry.label for entry in entries],
+        np.array([entry.facts.sha256 for entry in entries]),
+        lambda use: linear(features[use], components=_COMPONENTS, ease=_EASE),
+        seed=seed,
+        what="pictures",
+        better=("; learn= gives a better one", " Train one and pass learn=."),
     )
-    return Doubts(found, (remark,), guesses)
+    found = (_finding(entries[doubt.at], doubt) for doubt in judged.doubts)
+    guesses: dict[Path | int, Guess] = {entries[at].path: guess for at, guess in judged.guesses.items()}
+    return Doubts(tuple(found), judged.remarks, guesses)
 
 
-def _finding(entry: Entry, own: float, other: str, chance: float) -> Finding:
-    evidence = (
-        f'labelled "{short(entry.label)}" ({own:.1%}); a model that did not see this label says "{short(other)}" '
-        f"({chance:.1%})"
-    )
-    sha256 = entry.facts.sha256
-    return Finding(entry.path, "label_error", float(1 - own), evidence, suggest=f"relabel:{other}", sha256=sha256)
-
-
-def _out_of_fold(rows: np.ndarray, given: np.ndarray, groups: np.ndarray, classes: int, seed: int) -> np.ndarray:
-    from sklearn.linear_model import LogisticRegression  # noqa: PLC0415 - slow to import
-    from sklearn.model_selection import StratifiedGroupKFold  # noqa: PLC0415
-
-    rows = rows.astype(np.float32)
-    rows = rows - rows.mean(0)
-    if (
-        rows.shape[1] > _COMPONENTS
-    ):  # the axes along which pictures differ most say nearly all, in a fraction of the time
-        _, axes = np.linalg.eigh(rows.T @ rows)
-        rows = rows @ axes[:, -_COMPONENTS:]
-    chances = np.zeros((len(given), classes))
-    random = np.random.default_rng(seed)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # a fit that has not ended yet ranks well enough
-        for learn, judge in StratifiedGroupKFold(FOLDS, shuffle=True, random_state=seed).split(rows, given, groups):
-            some = learn if len(learn) <= _MOST_ROWS else random.choice(learn, _MOST_ROWS, replace=False)
-            spread = rows[some].std() + 1e-6
-            model = LogisticRegression(C=_EASE, max_iter=100, tol=1e-3)
-            model.fit(rows[some] / spread, given[some])
-            chances[np.ix_(judge, model.classes_)] = model.predict_proba(rows[judge] / spread)
-    return chances
+def _finding(entry: Entry, doubt: Doubt) -> Finding:
+    score, sha256 = 1 - doubt.own, entry.facts.sha256
+    suggest = f"relabel:{doubt.other}"
+    return Finding(entry.path, "label_error", score, doubt.evidence, suggest=suggest, sha256=sha256)
 
 
 def outliers(entries: Sequence[Entry], features: np.ndarray, *, seed: int) -> Iterator[Finding]:

@@ -10,7 +10,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, overload
 
-from nbdeploy.core.finding import KINDS, Edit, Finding, Guess
+from nbdeploy.core.finding import KINDS, Edit, Finding, Guess, called
 from nbdeploy.data.records import count, shown
 from nbdeploy.errors import UnknownName
 
@@ -27,11 +27,14 @@ class Findings:
 
     rows: tuple[Finding, ...]
     files: int
-    """Number of files that were looked at."""
+    """Number of files, rows or texts that were looked at."""
     remarks: tuple[str, ...] = ()
     """What there is to say beside the findings: how many labels to look at, why something was not judged."""
-    guesses: Mapping[Path, Guess] = field(default_factory=dict, repr=False)
-    """What the model that judged the labels says of each file, out of fold; empty where labels were not judged."""
+    guesses: Mapping[Path | int, Guess] = field(default_factory=dict, repr=False)
+    """What the model that judged the labels says of each file (or row, by its position), out of fold; empty where
+    labels were not judged."""
+    unit: str = "file"
+    """What was looked at: ``file``, ``row`` or ``text``."""
 
     @classmethod
     def ranked(
@@ -40,11 +43,12 @@ class Findings:
         *,
         files: int,
         remarks: Iterable[str] = (),
-        guesses: Mapping[Path, Guess] | None = None,
+        guesses: Mapping[Path | int, Guess] | None = None,
+        unit: str = "file",
     ) -> Findings:
-        """The findings in order: by score, then the graver kind, then the path."""
-        order = sorted(rows, key=lambda row: (-row.score, _RANK[row.kind], os.fsencode(row.path)))
-        return cls(tuple(order), files, tuple(remarks), guesses or {})
+        """The findings in order: by score, then the graver kind, then the path and the place in it."""
+        order = sorted(rows, key=lambda row: (-row.score, _RANK[row.kind], os.fsencode(row.path), _place(row)))
+        return cls(tuple(order), files, tuple(remarks), guesses or {}, unit)
 
     @cached_property
     def counts(self) -> dict[str, int]:
@@ -64,7 +68,11 @@ class Findings:
         return replace(self, rows=self.rows[:number])
 
     def edits(self) -> tuple[Edit, ...]:
-        """What is suggested, as Edits to look through and to apply; findings that need a person's look give none."""
+        """What is suggested, as Edits to look through and to apply.
+
+        Findings that need a person's look give none, nor do those about rows, columns and texts: Edits are about
+        pictures.
+        """
         made: dict[tuple[str, str], Edit] = {}
         for row in self.rows:
             edit = row.edit()
@@ -73,17 +81,25 @@ class Findings:
         return tuple(made.values())
 
     def to_frame(self) -> pd.DataFrame:
-        """One row a finding: path, kind, score, evidence, related, suggest, sha256."""
+        """One row a finding: path, kind, score, evidence, related, suggest, sha256.
+
+        Of a table or texts: path, row, column, line, kind, score, evidence, related, related_rows, suggest.
+        """
         import pandas as pd  # noqa: PLC0415 - slow to import
 
         rows = [{**row.to_dict(), "sha256": row.sha256} for row in self.rows]
-        columns = ("path", "kind", "score", "evidence", "related", "suggest", "sha256")
-        return pd.DataFrame(rows, columns=pd.Index(columns))
+        columns: tuple[str, ...] = ("path", "kind", "score", "evidence", "related", "suggest", "sha256")
+        if self.unit != "file":
+            columns = ("path", "row", "column", "line", *columns[1:5], "related_rows", "suggest")
+        frame = pd.DataFrame(rows, columns=pd.Index(columns))
+        # A whole column has no row: a nullable number keeps the others whole numbers.
+        return frame.astype({name: "Int64" for name in ("row", "line") if name in columns})
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain data: ``{"files": n, "findings": [...], "remarks": [...]}``."""
+        """Plain data: ``{"files": n, "unit": "file", "findings": [...], "remarks": [...]}``."""
         return {
             "files": self.files,
+            "unit": self.unit,
             "findings": [row.to_dict() for row in self.rows],
             "remarks": list(self.remarks),
         }
@@ -104,14 +120,12 @@ class Findings:
     @property
     def headline(self) -> str:
         """``12 findings in 1,797 files``."""
-        return f"{count(len(self), 'finding')} in {count(self.files, 'file')}"
+        return f"{count(len(self), 'finding')} in {count(self.files, self.unit)}"
 
     def __str__(self) -> str:
-        lines = [self.headline, *(f"{number:>7,}  {KINDS[kind]} ({kind})" for kind, number in self.counts.items())]
-        lines += [
-            "",
-            *(f"{row.score:.2f}  {row.kind}  {shown(row.path)}: {row.evidence}" for row in self.rows[:_SHOWN]),
-        ]
+        counted = self.counts.items()
+        lines = [self.headline, *(f"{number:>7,}  {called(kind, self.unit)} ({kind})" for kind, number in counted)]
+        lines += ["", *(f"{row.score:.2f}  {row.kind}  {_where(row)}: {row.evidence}" for row in self.rows[:_SHOWN])]
         if len(self) > _SHOWN:
             lines.append(f"and {len(self) - _SHOWN:,} more")
         return "\n".join([*lines, *self.remarks]).rstrip()
@@ -122,3 +136,12 @@ class Findings:
         from nbdeploy.data.look import findings_as_html  # noqa: PLC0415 - loads Pillow
 
         return findings_as_html(self)
+
+
+def _where(row: Finding) -> str:
+    return shown(row.path) if row.place is None else f"{shown(row.path.name)} {row.place}".rstrip()
+
+
+def _place(row: Finding) -> tuple[int, str]:
+    place = row.place
+    return (-1 if place is None or place.row is None else place.row, "" if place is None else place.column)

@@ -6,8 +6,8 @@ from collections.abc import Iterable
 from html import escape
 from typing import TYPE_CHECKING
 
-from nbdeploy.core.finding import KINDS
-from nbdeploy.core.look import Html, details, head, output, quiet, table, thumbnail
+from nbdeploy.core.finding import KINDS, Place, called
+from nbdeploy.core.look import Html, details, head, joined, output, quiet, table, tag, thumbnail
 from nbdeploy.data.records import ImageFile, count, short, shown
 
 if TYPE_CHECKING:
@@ -18,6 +18,7 @@ _CLASSES_WITH_EXAMPLES = 10
 _EXAMPLES = 3
 _ROWS = 200
 _FINDINGS = 5
+_ONE_LINE = 26
 
 
 def as_html(images: ImageSet) -> str:
@@ -43,8 +44,12 @@ def as_html(images: ImageSet) -> str:
 
 
 def findings_as_html(findings: Findings) -> str:
-    """A fragment of HTML: the kinds with their counts, each opening on its first findings with thumbnails."""
-    kinds = [_kind(kind, number, findings) for kind, number in findings.counts.items()]
+    """A fragment of HTML: the kinds with their counts, each opening on its first findings.
+
+    Of pictures their thumbnails are shown, of a table the cells, of texts what they say.
+    """
+    show = _kind if findings.unit == "file" else _kind_in_table
+    kinds = [show(kind, number, findings) for kind, number in findings.counts.items()]
     remarks = [quiet(remark) for remark in findings.remarks]
     return output(head(findings.headline), *remarks, *(kinds or [quiet("Nothing suspect was found.")]))
 
@@ -61,9 +66,45 @@ def _kind(kind: str, number: int, findings: Findings) -> Html:
         for row in findings.of(kind).top(_FINDINGS)
     ]
     heads = ("Picture", "File", "Evidence", "Suggested", "Score")
+    pictures = table(rows, "phttn", heads=heads, css="nbd-mid")
+    return details(f"{number:,} {KINDS[kind]}", pictures, *_beyond(kind, number))
+
+
+def _kind_in_table(kind: str, number: int, findings: Findings) -> Html:
+    rows = [
+        (
+            str(row.place or "") or shown(row.path.name),
+            _cells(row.place) if row.place else "",
+            row.evidence,
+            short(row.suggest) if row.suggest.isprintable() else ascii(row.suggest),
+            f"{row.score:.2f}",
+        )
+        for row in findings.of(kind).top(_FINDINGS)
+    ]
+    heads = ("Where", "What stands there", "Evidence", "Suggested", "Score")
+    # What is short stays on one line; what is long may break anywhere.
+    kinds = "".join(
+        line if max(len(row[at]) for row in rows) <= _ONE_LINE else free
+        for at, line, free in ((0, "H", "h"), (3, "l", "t"))
+    )
+    cells = table(rows, f"{kinds[0]}tt{kinds[1]}n", heads=heads, css="nbd-full")
+    return details(f"{number:,} {called(kind, findings.unit)}", cells, *_beyond(kind, number))
+
+
+def _cells(place: Place) -> Html:
+    """The cells: one or two below one another, more in one line. One whose column stands beside it is not named."""
+    made = []
+    for name, value in place.cells:
+        named = len(place.cells) > 1 or name != place.column
+        made.append(joined(tag("span", "nbd-quiet", f"{name} ") if named else "", tag("span", "nbd-mono", value)))
+    if len(made) > 2:  # noqa: PLR2004 - two are compared
+        return joined(*(joined(", " if at else "", cell) for at, cell in enumerate(made)))
+    return joined(*(tag("div", "nbd-cell", cell) for cell in made))
+
+
+def _beyond(kind: str, number: int) -> list[Html]:
     beyond = number - _FINDINGS
-    more = [quiet(f'and {beyond:,} more: see .of("{kind}")')] if beyond > 0 else []
-    return details(f"{number:,} {KINDS[kind]}", table(rows, "phttn", heads=heads, css="nbd-mid"), *more)
+    return [quiet(f'and {beyond:,} more: see .of("{kind}")')] if beyond > 0 else []
 
 
 def _table(rows: Iterable[tuple[str, tuple[int, int]]], most: int, examples: dict[str, list[str]]) -> str:
