@@ -307,6 +307,11 @@ class Collection:
             return tuple(item for item in state.items.values() if item.id not in state.gone)
 
     @property
+    def can_undo(self) -> bool:
+        """Whether `undo` has something to take back."""
+        return bool(self._record.state.kept())
+
+    @property
     def can_redo(self) -> bool:
         """Whether `redo` has something to put back."""
         return bool(self._record.state.taken)

@@ -86,7 +86,12 @@ class _Answers:
             item = await run_in_threadpool(self.phone.took, data, label, int(part))
         except NbdeployError as error:
             return _refusal(507, error.message)
-        said = {"status": item.status, "said": item.said, "warn": any(badge.weight == "warn" for badge in item.badges)}
+        odd = [badge.kind.replace("_", " ") for badge in item.badges if badge.weight == "warn"]
+        said = {
+            "status": item.status,
+            "said": ", ".join(odd) if item.status == "kept" else item.said,
+            "warn": bool(odd),
+        }
         return JSONResponse(said, headers=_HEADERS)
 
 

@@ -5,12 +5,14 @@ from __future__ import annotations
 import os
 import shutil
 import time
+import uuid
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import anywidget
 import traitlets
+from IPython.display import display
 
 from nbdeploy.core.progress import quiet
 from nbdeploy.data.collect.collection import Collection
@@ -59,6 +61,7 @@ class Collector(anywidget.AnyWidget):
     ) -> None:
         super().__init__()
         self.collection = Collection(folder, valid=valid, seed=seed)
+        classes = [classes] if isinstance(classes, str) else list(classes)
         for label in classes:
             self.collection.add_class(label)
         self._inbox = Inbox(self.collection.folder)
@@ -66,6 +69,9 @@ class Collector(anywidget.AnyWidget):
         self._fetcher: Fetcher | None = None
         self._phone: Phone | None = None
         self._published = 0.0
+        self._id = uuid.uuid4().hex
+        # A class keeps its key: one that is added comes last.
+        self._order = [*dict.fromkeys(map(str.strip, classes))]
         self.on_msg(self._heard)
         self._publish()
         if len(self.collection):
@@ -221,6 +227,7 @@ class Collector(anywidget.AnyWidget):
     def _on_rename(self, content: dict[str, Any], _: list[memoryview]) -> None:
         before = str(content["before"])
         after = self.collection.rename_class(before, str(content["after"]))
+        self._order = [after if label == before else label for label in self._order]
         self._publish()
         self.send({"kind": "renamed", "before": before, "after": after})
 
@@ -280,12 +287,16 @@ class Collector(anywidget.AnyWidget):
     def _publish(self) -> None:
         self._published = time.monotonic()
         counts = self.collection.counts
+        self._order += [label for label in counts if label not in self._order]
+        ranked = [(label, counts[label]) for label in self._order if label in counts]
         self.state = {
+            "id": self._id,
             "folder": shown(self.collection.folder),
             "classes": [
                 {"label": label, "train": one.train, "held": one.held, "sessions": one.sessions, "alone": one.alone}
-                for label, one in counts.items()
+                for label, one in ranked
             ],
+            "undo": self.collection.can_undo,
             "redo": self.collection.can_redo,
             "phone": None if self._phone is None else self._phone.state(),
         }
@@ -300,5 +311,16 @@ class Collector(anywidget.AnyWidget):
         if bundle is None:
             return None
         data, metadata = bundle if isinstance(bundle, tuple) else (bundle, {})
-        # What a notebook shows that is opened again without its kernel.
         return {**data, "text/html": static(self.collection)}, metadata
+
+    def _ipython_display_(self) -> None:
+        """Show the static view, which stays in the saved notebook, and the live one, which hides it.
+
+        A host that knows widgets prefers them to any HTML in the same output, also where the kernel is gone.
+        """
+        view = f'<div data-nbd-static="{self._id}">{static(self.collection)}</div>'
+        display({"text/html": view, "text/plain": repr(self)}, raw=True)
+        bundle = super()._repr_mimebundle_()
+        if bundle is not None:
+            data, metadata = bundle if isinstance(bundle, tuple) else (bundle, {})
+            display({**data, "text/plain": repr(self)}, metadata=metadata, raw=True)

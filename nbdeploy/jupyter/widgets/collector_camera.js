@@ -149,8 +149,8 @@ class Camera {
     this.canvas.width = width;
     this.canvas.height = height;
     this.canvas.getContext("2d").drawImage(this.video, 0, 0);
-    this.taken += 1;
     const blob = await new Promise((done) => this.canvas.toBlob(done, "image/jpeg", 0.92));
+    this.taken += 1;
     this.page.line.add({ blob, name: "", label, source: "webcam", session, batch: session });
     this.draw();
   }

@@ -21,6 +21,12 @@ class Page {
       ["comm_live_update", () => setTimeout(() => this.checkAlive())],
     ];
     for (const [event, act] of this.handlers) model.on(event, act);
+    // Where the host tells how its kernel is, the end is known at once; elsewhere by the silence.
+    this.kernel = model.widget_manager?.kernel;
+    this.ended = (_, status) => ["autorestarting", "restarting", "terminating", "dead"].includes(status) && this.line.lose();
+    this.disposed = () => this.line.lose();
+    this.kernel?.statusChanged?.connect?.(this.ended);
+    this.kernel?.disposed?.connect?.(this.disposed);
     this.show("files");
     this.draw();
     this.strip.draw();
@@ -39,7 +45,7 @@ class Page {
     this.banner = h("div", { class: "nbc-banner", role: "alert", hidden: true });
     this.work = h("span", { class: "nbc-work" });
     this.tabs = TABS.map(([key, words]) =>
-      h("button", { class: "nbc-tab", role: "tab", id: `nbc-${this.line.id}-${key}`, "data-tab": key, onclick: () => this.show(key), onkeydown: (event) => this.moveTab(event, key) }, words),
+      h("button", { class: "nbc-tab", role: "tab", "data-tab": key, onclick: () => this.show(key), onkeydown: (event) => this.moveTab(event, key) }, words),
     );
     this.panes = TABS.map(([key, words]) => h("div", { class: "nbc-pane", role: "tabpanel", "aria-label": words, "data-pane": key }, this[key].element));
     this.spoken = h("div", { class: "nbc-spoken", "aria-live": "polite" });
@@ -69,6 +75,8 @@ class Page {
     window.addEventListener("blur", this.blur);
     document.addEventListener("visibilitychange", this.hide);
     el.replaceChildren(this.root);
+    // The static view is for a notebook that is opened without its kernel, and until this page is there.
+    for (const view of document.querySelectorAll(`[data-nbd-static="${this.state.id}"]`)) view.hidden = true;
   }
 
   show(key, focus = false) {
@@ -126,7 +134,10 @@ class Page {
     event.preventDefault();
     event.stopPropagation();
     event.dataTransfer.dropEffect = "copy";
-    const label = event.target.closest(".nbc-class")?.dataset.label || this.classes.chosen;
+    const under = event.target.closest(".nbc-class");
+    const label = under?.dataset.label || this.classes.chosen;
+    this.root.querySelectorAll(".nbc-under").forEach((row) => row === under || row.classList.remove("nbc-under"));
+    under?.classList.add("nbc-under");
     this.over.textContent = label ? `Drop to add to ${label}` : "Drop to add";
     this.root.classList.add("nbc-dropping");
   }
@@ -183,12 +194,13 @@ class Page {
   }
 
   draw() {
-    const { folder = "", classes = [], redo } = this.state;
+    const { folder = "", classes = [], undo, redo } = this.state;
     const train = classes.reduce((sum, one) => sum + one.train, 0);
     const held = classes.reduce((sum, one) => sum + one.held, 0);
     this.where.textContent = folder.split(/[\\/]/).pop();
     this.where.title = folder;
     this.numbers.textContent = train + held ? `${count(train + held, "picture")} · ${whole(train)} to train on · ${whole(held)} held out` : "nothing collected yet";
+    this.undo.disabled = !undo;
     this.redo.disabled = !redo;
     this.classes.draw();
     this.chose();
@@ -236,6 +248,8 @@ class Page {
     this.strip.close();
     clearTimeout(this.newsTimer);
     for (const [event, act] of this.handlers) this.model.off(event, act);
+    this.kernel?.statusChanged?.disconnect?.(this.ended);
+    this.kernel?.disposed?.disconnect?.(this.disposed);
     window.removeEventListener("blur", this.blur);
     document.removeEventListener("visibilitychange", this.hide);
   }

@@ -2,8 +2,8 @@
 
 const MOST = 240;
 const SHORT = {
-  empty_file: "empty", not_an_image: "no picture", unreadable: "unreadable", truncated: "cut short", image_bomb: "too large",
-  exact_duplicate: "copy", cross_class_duplicate: "two classes", near_duplicate: "near copy", wrong_extension: "extension",
+  empty_file: "empty", not_an_image: "no image", unreadable: "unreadable", truncated: "cut short", image_bomb: "too large",
+  exact_duplicate: "copy", cross_class_duplicate: "2 classes", near_duplicate: "near copy", wrong_extension: "extension",
   blank: "blank", dark: "dark", overexposed: "too bright", blurred: "blurred", noisy: "noisy", garbled: "garbled",
   odd_size: "odd size", odd_aspect: "odd shape", exif_rotated: "EXIF turn", sixteen_bit: "16 bits", float_pixels: "float",
   cmyk: "CMYK", animated: "animated", alpha: "alpha", palette: "palette",
@@ -87,7 +87,8 @@ class Strip {
   }
 
   tile(item) {
-    const worst = item.badges.find((badge) => badge[2] !== "note") || item.badges[0];
+    // Frames of one recording resemble one another; that is told in the line below, not on every tile.
+    const worst = item.badges.find((badge) => badge[2] !== "note") || item.badges.find((badge) => badge[0] !== "near_duplicate");
     const badge = worst ? h("span", { class: `nbc-badge nbc-${worst[2]}` }, `${SIGNS[worst[2]]} ${SHORT[worst[0]] || worst[0]}`) : null;
     const said = item.badges.map((one) => one[1]).join("; ");
     const stored = { kept: "", copy: "not stored again: ", refused: "not stored: " }[item.status];
