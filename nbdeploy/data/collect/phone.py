@@ -216,8 +216,12 @@ def _listen(host: str, port: int) -> socket.socket:
     try:
         found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
         made = socket.socket(found[0][0], socket.SOCK_STREAM)
-        made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        made.bind(found[0][4])
+        try:
+            made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            made.bind(found[0][4])
+        except BaseException:
+            made.close()
+            raise
     except (OSError, UnicodeError, OverflowError) as error:
         why = getattr(error, "strerror", "") or error
         raise OutputError(

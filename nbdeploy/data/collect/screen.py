@@ -24,6 +24,7 @@ _DARK, _SOFT, _WHITE, _BRIGHT = 70.0, 0.025, 0.5, 200.0
 _SMALL = 64
 _CONTRAST = 2.0  # standard deviation in grey values below which a signature says nothing
 _ALIKE, _SURELY = 0.94, 0.995  # cosines of signatures
+_YOUNG = 0.98  # while there are too few to say what is usual: digits reach .97 without being copies
 _NEIGHBOUR = 10
 _CLOSER, _CLOSER_SMALL = 0.28, 0.15  # times as far as the tenth neighbour, at most
 _SOFT_WORDS = "sharpness {:.2g} in its softest direction"
@@ -93,14 +94,26 @@ class Screen:
         row = _row(facts)
         if row is None or not self._used:
             return None
-        likeness = (_turned(row) @ self._rows[: self._used].T).max(0)
-        limit = _ALIKE
-        if self._used > 2 * _NEIGHBOUR:
-            tenth = float(-np.partition(-likeness, _NEIGHBOUR)[_NEIGHBOUR])
-            closer = _CLOSER_SMALL if max(facts.size) <= _SMALL else _CLOSER
-            limit = min(max(1 - closer * (1 - tenth), _ALIKE), _SURELY)
+        likeness = self._likeness(row)
         best = int(likeness.argmax())
-        return Near(self._keys[best], min(1.0, float(likeness[best]))) if likeness[best] >= limit else None
+        like = min(1.0, float(likeness[best]))
+        closer = _CLOSER_SMALL if max(facts.size) <= _SMALL else _CLOSER
+        if like < _ALIKE or like < self._limit(likeness, closer):
+            return None
+        # It has to be out of the ordinary for the other one too.
+        other = self._likeness(self._rows[best])
+        return Near(self._keys[best], like) if like >= self._limit(other, closer) else None
+
+    def _likeness(self, row: np.ndarray) -> np.ndarray:
+        """Cosines with every picture, each in its best orientation."""
+        return np.asarray((_turned(row) @ self._rows[: self._used].T).max(0))
+
+    def _limit(self, likeness: np.ndarray, closer: float) -> float:
+        """The likeness from which a picture is nearly the same as the one that `likeness` is of."""
+        if self._used <= 2 * _NEIGHBOUR:
+            return _YOUNG
+        tenth = float(-np.partition(-likeness, _NEIGHBOUR)[_NEIGHBOUR])
+        return min(max(1 - closer * (1 - tenth), _ALIKE), _SURELY)
 
 
 def _plainly(facts: Facts) -> Iterator[Badge]:

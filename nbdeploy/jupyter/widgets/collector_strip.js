@@ -3,7 +3,7 @@
 const MOST = 240;
 const SHORT = {
   empty_file: "empty", not_an_image: "no image", unreadable: "unreadable", truncated: "cut short", image_bomb: "too large",
-  exact_duplicate: "copy", cross_class_duplicate: "2 classes", near_duplicate: "near copy", wrong_extension: "extension",
+  exact_duplicate: "copy", cross_class_duplicate: "2 classes", near_duplicate: "alike", wrong_extension: "extension",
   blank: "blank", dark: "dark", overexposed: "too bright", blurred: "blurred", noisy: "noisy", garbled: "garbled",
   odd_size: "odd size", odd_aspect: "odd shape", exif_rotated: "EXIF turn", sixteen_bit: "16 bits", float_pixels: "float",
   cmyk: "CMYK", animated: "animated", alpha: "alpha", palette: "palette",
