@@ -32,12 +32,14 @@ if TYPE_CHECKING:
     from nbdeploy.exporting.learner import export
     from nbdeploy.exporting.program import Program
     from nbdeploy.flow import deploy, verify
+    from nbdeploy.jupyter.widgets.collector import Collector
     from nbdeploy.training.images import train
 
 __all__ = [
     "RECIPES",
     "Bundle",
     "Check",
+    "Collector",
     "Edit",
     "Finding",
     "ImageSet",
@@ -64,6 +66,7 @@ _HOME = {
     "RECIPES": "nbdeploy.core.recipe",
     "Bundle": "nbdeploy.core.bundle",
     "Check": "nbdeploy.core.report",
+    "Collector": "nbdeploy.jupyter.widgets.collector",
     "Edit": "nbdeploy.core.finding",
     "Finding": "nbdeploy.core.finding",
     "ImageSet": "nbdeploy.data.imageset",

@@ -55,6 +55,18 @@ def _dataset_options(parser: Parser, *, notebook: bool) -> None:
     parser.add_argument("--list", action="store_true", help="list the data sets, and do nothing else")
 
 
+def _collect_options(parser: Parser, *, notebook: bool) -> None:
+    del notebook
+    parser.add_argument("folder", metavar="DIR", help="the folder to collect into; made where it is not there")
+    parser.add_argument("--classes", type=_listed, default=(), metavar="A,B", help="classes to begin with")
+    parser.add_argument("--valid", type=share, default=0.2, metavar="SHARE", help="share of files held out (0.2)")
+    _seed(parser)
+
+
+def _listed(text: str) -> list[str]:
+    return [name for part in text.split(",") if (name := part.strip())]
+
+
 def _kind(name: str) -> str:
     if name not in KINDS:
         raise UnknownName("kind of finding", name, KINDS)
@@ -188,10 +200,22 @@ VERBS: dict[str, Verb] = {
     "demo": Verb("the main job on an embedded data set, in minutes", "", _demo_options),
 }
 
+WIDGETS: dict[str, Verb] = {
+    "collect": Verb(
+        "collect pictures into a folder, by hand",
+        "",
+        _collect_options,
+        in_notebook="data/pets --classes cat,dog",
+    ),
+}
+"""What only a notebook has."""
+
+MAGICS: dict[str, Verb] = {**WIDGETS, **{name: verb for name, verb in VERBS.items() if verb.in_notebook}}
+
 
 def add_options(parser: Parser, verb: str, *, notebook: bool = False) -> Parser:
     """Give `parser` the options and the help of `verb`."""
-    about = VERBS[verb]
+    about = MAGICS[verb] if notebook else VERBS[verb]
     parser.description = f"{about.summary[:1].upper()}{about.summary[1:]}."
     example = f"%{verb} {about.in_notebook}" if notebook else f"nbdeploy {verb} {about.example}"
     parser.epilog = f"example:\n  {example.strip()}"

@@ -10,11 +10,12 @@ from dataclasses import replace
 
 from nbdeploy.core.progress import track
 from nbdeploy.core.signature import MAX_LABEL_CHARACTERS
+from nbdeploy.data.collect.record import provenance
 from nbdeploy.data.imageset import ImageSet
 from nbdeploy.data.listing import Listing
 from nbdeploy.data.records import ImageFile, SetAside, Split, count, names, short, shown
 from nbdeploy.data.scan import TINY, Reading, read_all
-from nbdeploy.data.split import held_out
+from nbdeploy.data.sessions import remark, sides
 from nbdeploy.errors import DataError, NbdeployWarning
 
 _STACKLEVEL = 4  # warn <- _say <- gather <- ImageSet.from_...: the line of the person's own code
@@ -57,19 +58,21 @@ def gather(listing: Listing, *, valid: float, seed: int) -> ImageSet:
 def _read(listing: Listing) -> list[tuple[ImageFile, Split | None]]:
     """The readable files, and the side that their folder or row gives them. The others go to `set_aside`."""
     files: list[tuple[ImageFile, Split | None]] = []
+    known = provenance(listing.root)
     readings = track(
         read_all(candidate.path for candidate in listing.candidates), "reading pictures", total=len(listing.candidates)
     )
     for candidate, found in zip(listing.candidates, readings, strict=True):
         if isinstance(found, Reading):
             label, side = candidate.label, candidate.split
+            group, source = known.get(found.sha256, (found.sha256, listing.source))
             file = ImageFile(
                 path=candidate.path,
                 label=label,
                 split=side or "train",
                 sha256=found.sha256,
-                group=found.sha256,
-                source=listing.source,
+                group=group,
+                source=source,
                 size=found.size,
                 notes=found.notes,
                 turn=candidate.turn,
@@ -88,16 +91,22 @@ def _split(
     """The files on their sides, and whether the sides were given by folders or a column."""
     given = [file for file, side in files if side is not None]
     if given:
-        checked = {file.group for file in given if file.split == "valid"}
-        leaked = [file for file in given if file.split == "train" and file.group in checked]
+        checked = {file.sha256 for file in given if file.split == "valid"}
+        leaked = [file for file in given if file.split == "train" and file.sha256 in checked]
         if leaked:
             listing.remarks.append(
                 f"{count(len(leaked), 'training file')} held out as well, byte for byte, so the accuracy reads too "
                 f"high: {_paths(leaked)}."
             )
         return tuple(given), True
-    held = held_out(((file.label, file.group) for file, _ in files), valid=valid, seed=seed)
-    return tuple(replace(file, split="valid") if file.group in held else file for file, _ in files), False
+    rows = [(file.label, file.group, file.sha256) for file, _ in files]
+    groups, held, broken = sides(rows, valid=valid, seed=seed)
+    if broken:
+        listing.remarks.append(remark(broken))
+    return tuple(
+        replace(file, group=group, split="valid" if group in held else "train")
+        for (file, _), group in zip(files, groups, strict=True)
+    ), False
 
 
 def _check_labels(labels: set[str], listing: Listing) -> None:

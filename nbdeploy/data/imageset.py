@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -109,6 +109,28 @@ class ImageSet:
         listing = list_folder(only_folder(folder), source=str(archive))
         listing.remarks.extend(remarks)
         return gather(listing, valid=valid, seed=seed)
+
+    @classmethod
+    def from_urls(
+        cls,
+        urls: Iterable[str] | Mapping[str, Iterable[str]] | str | os.PathLike[str],
+        out: str | os.PathLike[str],
+        *,
+        labels: str | Sequence[str] | None = None,
+        valid: float = 0.2,
+        seed: int = 42,
+    ) -> ImageSet:
+        """Fetch pictures to ``out/LABEL/`` and read that folder. A second call fetches only what is missing.
+
+        `urls` is a list with `labels` (one for all, or one each), a mapping of label to addresses, or a .csv or .txt of
+        addresses, with a label column or with `labels`. Files are known by their bytes, not by what servers say; each
+        may have 50 MB and take 60 seconds; failures of the moment are tried again; copies are stored once. Where each
+        came from is its `source`. What could not be had is named in one warning and listed with the reason in
+        ``out/collected.jsonl``. Raises DataError or OutputError.
+        """
+        from nbdeploy.data.collect.links import from_urls  # noqa: PLC0415 - loads requests
+
+        return from_urls(urls, out, labels=labels, valid=valid, seed=seed)
 
     @cached_property
     def labels(self) -> tuple[str, ...]:

@@ -38,9 +38,9 @@ class ImageFile:
     sha256: str
     """Hex, of the file's bytes."""
     group: str
-    """Files of one group stay on one side of the split. The sha256 unless something else was given."""
+    """Files of one group stay on one side of the split. The sha256, or the session that it was captured in."""
     source: str
-    """Where it came from: a folder, a table or an archive."""
+    """Where it came from: a folder, a table or an archive; a collected file's own source."""
     size: tuple[int, int]
     """Width, height in pixels, as stored (not turned by EXIF)."""
     notes: tuple[str, ...] = ()

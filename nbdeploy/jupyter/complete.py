@@ -9,10 +9,10 @@ from typing import Any
 from IPython.core.completer import SimpleCompletion, context_matcher
 
 from nbdeploy.jupyter.learners import Watch
-from nbdeploy.options import VERBS, add_options
+from nbdeploy.options import MAGICS, add_options
 from nbdeploy.parsing import Named, Parser
 
-_MAGIC = re.compile(rf"(?:^|=)\s*%({'|'.join(name for name, verb in VERBS.items() if verb.in_notebook)})\s+(.*)$")
+_MAGIC = re.compile(rf"(?:^|=)\s*%({'|'.join(MAGICS)})\s+(.*)$")
 
 
 def make_matcher(watch: Watch) -> Callable[[Any], Any]:

@@ -1,4 +1,4 @@
-"""%train, %deploy and %doctor: each parses its line, makes one call of the Python API and prints that call."""
+"""%collect, %train, %deploy, %doctor: each parses its line, makes one call of the Python API and prints that call."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from nbdeploy.jupyter.complete import make_matcher
 from nbdeploy.jupyter.faults import name_bad_picture
 from nbdeploy.jupyter.learners import Watch, is_learner
 from nbdeploy.jupyter.notes import show_notes
-from nbdeploy.options import VERBS, Code, add_options, given, python_call, read_images
+from nbdeploy.options import MAGICS, Code, add_options, given, python_call, read_images
 from nbdeploy.parsing import Parser
 
 _ATTRIBUTE = "_nbdeploy_magics"
@@ -40,6 +40,20 @@ class Magics:
         """Record the Learners that the cell made, and name the picture that stopped it, where one did."""
         self.watch.after_cell(result)
         name_bad_picture(getattr(result, "error_in_exec", None))
+
+    def collect(self, line: str) -> Any:
+        """Collect pictures into a folder; %collect --help says more."""
+        parsed = _parse("collect", line)
+        if parsed is None:
+            return None
+        parser, args = parsed
+        from nbdeploy.jupyter.widgets.collector import Collector  # noqa: PLC0415 - loads ipywidgets
+
+        found, value = self._variable(args.folder)
+        folder = str(value) if found and isinstance(value, str | Path) else args.folder
+        keywords = given(parser, args, leave={"folder"})
+        _say(python_call("nd.Collector", folder, **keywords))
+        return Collector(folder, **keywords)
 
     def train(self, line: str) -> Any:
         """Train an image classifier; %train --help says more."""
@@ -162,7 +176,7 @@ def unload(shell: Any) -> None:
 
 
 def _names() -> list[str]:
-    return [name for name, verb in VERBS.items() if verb.in_notebook]
+    return list(MAGICS)
 
 
 def _parse(verb: str, line: str) -> tuple[Parser, argparse.Namespace] | None:
