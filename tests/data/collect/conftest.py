@@ -52,6 +52,10 @@ def collection(tmp_path) -> Collection:
     return Collection(tmp_path / "pets")
 
 
+BOMB = gzip.compress(bytes(20_000_000), 1)
+"""20 MB in a hundredth of that."""
+
+
 class Server(ThreadingHTTPServer):
     daemon_threads = True
 
@@ -133,7 +137,7 @@ class Handler(BaseHTTPRequestHandler):
             case "to-file":
                 self.answer(b"", code=302, Location="file:///etc/passwd")
             case "bomb":
-                self.answer(gzip.compress(bytes(40_000_000)), Content_Encoding="gzip")
+                self.answer(BOMB, Content_Encoding="gzip")
             case "endless":
                 self.send_response(200)
                 self.end_headers()

@@ -9,7 +9,7 @@ from nbdeploy.data.collect import address
 from nbdeploy.data.collect.address import Forbidden, check
 from nbdeploy.data.collect.fetch import Fetcher, Limits
 
-QUICK = Limits(bytes=1_000_000, whole=0.6, silence=0.5, tries=3, pause=0.01, patience=10)
+QUICK = Limits(bytes=1_000_000, whole=0.6, silence=0.9, tries=3, pause=0.01, patience=10)
 
 
 @pytest.fixture
