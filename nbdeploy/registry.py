@@ -78,6 +78,14 @@ class Registry(Mapping[str, Entry]):
             raise MissingExtra(f'{self.kind} "{name}"', error.name or module, entry.extra) from error
 
 
+engines = Registry(
+    "engine",
+    "nbdeploy.engines",
+    {
+        "local": Entry("nbdeploy.data.pool:measure", "processes on this machine"),
+    },
+)
+
 targets = Registry(
     "target",
     "nbdeploy.targets",

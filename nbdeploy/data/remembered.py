@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 from pathlib import Path
 
 from nbdeploy.core.files import cache_dir
 from nbdeploy.data.facts import VERSION, Facts
-from nbdeploy.data.pool import measure
 
 _TABLES = """
 CREATE TABLE IF NOT EXISTS files (path BLOB PRIMARY KEY, size INTEGER, mtime INTEGER, sha256 TEXT) WITHOUT ROWID;
@@ -20,7 +19,11 @@ _EACH = 256
 """Files after which what was measured is kept: an audit that is stopped goes on from there."""
 
 
-def facts_of_all(paths: Sequence[Path]) -> Iterator[Facts]:
+Measure = Callable[[Sequence[Path]], Iterator[Facts]]
+"""What an engine is: the Facts of every path, in order; closing the iterator ends the work."""
+
+
+def facts_of_all(paths: Sequence[Path], measure: Measure) -> Iterator[Facts]:
     """The Facts of every path, in order. A file of the size and time of an earlier audit is not opened again."""
     with closing(_open()) as store:
         for start in range(0, len(paths), _EACH * 16):

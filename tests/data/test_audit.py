@@ -17,7 +17,7 @@ from PIL import Image, ImageDraw, ImageEnhance, ImageFilter
 
 import nbdeploy as nd
 from nbdeploy.core.finding import KINDS
-from nbdeploy.data import remembered
+from nbdeploy.data import pool
 from nbdeploy.data.doubtful import outliers
 from nbdeploy.data.facts import facts_of
 from nbdeploy.data.twins import Entry, twin_findings
@@ -244,8 +244,8 @@ def test_a_second_audit_opens_only_what_changed(tmp_path, monkeypatch):
         (tmp_path / f"{number}.jpg").write_bytes(jpeg(scene(300 + number)))
     first = nd.audit(tmp_path)
     opened = []
-    real = remembered.measure
-    monkeypatch.setattr(remembered, "measure", lambda paths: real(opened.extend(paths) or paths))
+    real = pool.measure
+    monkeypatch.setattr(pool, "measure", lambda paths: real(opened.extend(paths) or paths))
     assert first == nd.audit(tmp_path)
     assert [] == opened
     (tmp_path / "2.jpg").write_bytes(b"no picture any more")
