@@ -10,12 +10,14 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import nullcontext, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 from typing import BinaryIO, TypeVar
 
 from PIL import Image, UnidentifiedImageError
+
+from nbdeploy.data.garbled import watch
 
 MAX_PIXELS = 178_956_970
 """More pixels are refused as a bomb: Pillow's own error limit (2 x 89,478,485), above the 108 MP of telephones."""
@@ -145,10 +147,11 @@ def _decode(
             raise _TooManyPixels(f"{width:,} x {height:,}; at most {MAX_PIXELS:,}")
         reading = Reading(sha256, size, _notes(image), image.format or "")
         image.draft(mode or image.mode, draft(size))
+        damage = watch(image, file)
         pixels = image.size[0] * image.size[1]
         with _big if pixels > _BIG_PIXELS else nullcontext():
             image.load()
-            return see(image, reading)
+            return see(image, replace(reading, notes=reading.notes + damage()))
 
 
 def _notes(image: Image.Image) -> tuple[str, ...]:
