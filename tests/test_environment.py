@@ -110,7 +110,9 @@ def test_no_address_of_an_index_stands_in_the_files(root: Path, name: str) -> No
 
 def test_every_package_that_the_code_imports_is_a_declared_dependency(root: Path, project: dict) -> None:
     extras = {name: some for name, some in project["optional-dependencies"].items() if name != "dev"}
-    declared = {canonicalize_name(Requirement(x).name) for some in (project["dependencies"], *extras.values()) for x in some}
+    declared = {
+        canonicalize_name(Requirement(x).name) for some in (project["dependencies"], *extras.values()) for x in some
+    }
     known = packages_distributions()
     imported = {}
     for file in sorted((root / "nbdeploy").rglob("*.py")):
