@@ -54,7 +54,7 @@ def audit(args: argparse.Namespace) -> Done:
     from nbdeploy.data.audit import audit as look  # noqa: PLC0415 - called lazily
 
     images = args.images if Path(args.images).is_dir() else read_images(args.images, seed=args.seed)
-    found = look(images, seed=args.seed)
+    found = look(images, seed=args.seed, engine=args.engine)
     found = found.of(args.kind) if args.kind else found
     found = found.top(args.top) if args.top else found
     return Done(found.to_dict(), str(found))

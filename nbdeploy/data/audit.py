@@ -21,7 +21,10 @@ def audit(
 
     Every file is read and decoded once. What was measured is kept by content hash, so that a second audit reads only
     what changed. A bad file is a finding and stops nothing. `engine` says where files are measured: ``local``, in
-    processes on this machine. Raises DataError for a folder without pictures, UnknownName for an engine that does not
-    exist.
+    processes on this machine, or ``ray``, on the Ray cluster that this process is connected to, else the one of
+    RAY_ADDRESS, else one of this machine's cores; its machines have to see the files under the same paths.
+
+    Raises DataError for a folder without pictures, UnknownName for an engine that does not exist, and MissingExtra
+    where its package is not installed.
     """
     return audit_pictures(images, learn=learn, seed=seed, engine=engine)
