@@ -33,7 +33,9 @@ def audit(
     outliers. Labels are judged by a model of the pictures' own thumbnails, or, with a fastai Learner `learn`, of what
     its body makes of them; then outliers, crops and watermarked copies are found too. Every file is read and decoded
     once; what was measured is kept by content hash, so that a second audit reads only what changed. `engine` says where
-    files are measured: ``local``, in processes on this machine.
+    files are measured: ``local``, in processes on this machine, or ``ray``, on the Ray cluster that this process is
+    connected to, else the one of RAY_ADDRESS, else one of this machine's cores; its machines have to see the files
+    under the same paths.
 
     **Tables**: a DataFrame, or a .csv, .tsv, .jsonl or .parquet file. Missing values, also those written as ``?`` or
     -999, mixed types, misspelt categories, outliers, garbled letters; constant, repeated, row-numbering and leaking

@@ -16,9 +16,9 @@ from nbdeploy.core.finding import Finding
 from nbdeploy.core.progress import track
 from nbdeploy.data.doubtful import label_doubts, outliers
 from nbdeploy.data.embed import embeddings
-from nbdeploy.data.facts import SIGNATURE
 from nbdeploy.data.findings import Findings
 from nbdeploy.data.imageset import ImageSet
+from nbdeploy.data.likeness import coarse, thumbnails
 from nbdeploy.data.listing import list_folder
 from nbdeploy.data.quality import quality_findings
 from nbdeploy.data.records import count, shown
@@ -33,10 +33,11 @@ def audit_pictures(
     images: ImageSet | str | os.PathLike[str], *, learn: Any = None, seed: int = 42, engine: str = "local"
 ) -> Findings:
     """What `nbdeploy.audit` says of pictures; its arguments and errors are those of `audit`."""
-    measure = registry.engines.load(engine)
+    measuring = registry.engines.load(engine)  # what cannot be is said before anything is looked at
     listed = _listed(images)
     paths = [path for path, _, _ in listed]
-    every = list(track(facts_of_all(paths, measure), "looking at pictures", total=len(paths)))
+    with measuring() as measure:
+        every = list(track(facts_of_all(paths, measure), "looking at pictures", total=len(paths)))
     found = list(quality_findings(paths, every))
     entries = [Entry(path, facts, label, split) for (path, label, split), facts in zip(listed, every, strict=True)]
     good = [entry for entry in entries if entry.facts.signature]
@@ -65,8 +66,8 @@ def _listed(images: ImageSet | str | os.PathLike[str]) -> list[tuple[Path, str, 
 
 
 def _thumbnails(entries: Sequence[Entry]) -> np.ndarray:
-    raw = np.frombuffer(b"".join(entry.facts.signature for entry in entries), np.float16)
-    return raw.reshape(-1, SIGNATURE * SIGNATURE).astype(np.float32)
+    fine = thumbnails([entry.facts for entry in entries])
+    return coarse(fine, np.float16).reshape(len(fine), -1)
 
 
 def _small_classes(entries: Sequence[Entry]) -> Iterator[Finding]:
