@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import importlib
 
-NAMES = ("clean", "deploy", "tables")
+NAMES = ("clean", "deploy", "grid", "tables")
 
 
 def main() -> None:

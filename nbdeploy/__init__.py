@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from nbdeploy.exporting.learner import export
     from nbdeploy.exporting.program import Program
     from nbdeploy.flow import deploy, verify
+    from nbdeploy.jupyter.widgets.cleaner import Cleaner
     from nbdeploy.jupyter.widgets.collector import Collector
     from nbdeploy.training.images import train
 
@@ -39,6 +40,7 @@ __all__ = [
     "RECIPES",
     "Bundle",
     "Check",
+    "Cleaner",
     "Collector",
     "Edit",
     "Finding",
@@ -66,6 +68,7 @@ _HOME = {
     "RECIPES": "nbdeploy.core.recipe",
     "Bundle": "nbdeploy.core.bundle",
     "Check": "nbdeploy.core.report",
+    "Cleaner": "nbdeploy.jupyter.widgets.cleaner",
     "Collector": "nbdeploy.jupyter.widgets.collector",
     "Edit": "nbdeploy.core.finding",
     "Finding": "nbdeploy.core.finding",

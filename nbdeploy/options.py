@@ -166,6 +166,15 @@ def _demo_options(parser: Parser, *, notebook: bool) -> None:
     parser.add_argument("-o", "--out", default="build/digits-tflite", metavar="DIR", help="(build/digits-tflite)")
 
 
+def _clean_options(parser: Parser, *, notebook: bool) -> None:
+    del notebook
+    what = "a folder of pictures, fit to train on or not; a .csv, .zip or .tar; or the name of an ImageSet"
+    parser.add_argument("images", metavar="DIR", help=what)
+    parser.add_argument("--learn", metavar="NAME", help="the name of a Learner, which then judges, not thumbnails")
+    parser.add_argument("--journal", metavar="FILE", help="where decisions are kept (decisions.jsonl beside the data)")
+    _seed(parser)
+
+
 def _seed(parser: Parser) -> None:
     parser.add_argument("--seed", type=whole(0), default=42, metavar="N", help="the same seed, the same result (42)")
 
@@ -205,6 +214,7 @@ VERBS: dict[str, Verb] = {
 }
 
 WIDGETS: dict[str, Verb] = {
+    "clean": Verb("look through suspect pictures and decide", "", _clean_options, in_notebook="build/digits"),
     "collect": Verb(
         "collect pictures into a folder, by hand",
         "",

@@ -15,7 +15,7 @@ import pytest
 from nbdeploy import errors, verbs
 from nbdeploy.cli import main
 from nbdeploy.errors import DataError, NbdeployWarning
-from nbdeploy.options import VERBS, Code, add_options, given, images_call, python_call
+from nbdeploy.options import MAGICS, VERBS, Code, add_options, given, images_call, python_call
 from nbdeploy.parsing import Parser
 
 
@@ -48,8 +48,11 @@ def test_every_verb_has_help_with_an_example(name: str, capsys: pytest.CaptureFi
 @pytest.mark.parametrize("name", sorted(VERBS))
 def test_the_example_of_every_verb_parses(name: str) -> None:
     add_options(Parser(), name).parse_args(VERBS[name].example.split())
-    if VERBS[name].in_notebook:
-        add_options(Parser(), name, notebook=True).parse_args(VERBS[name].in_notebook.split())
+
+
+@pytest.mark.parametrize("name", sorted(MAGICS))
+def test_the_example_of_every_magic_parses(name: str) -> None:
+    add_options(Parser(), name, notebook=True).parse_args(MAGICS[name].in_notebook.split())
 
 
 def test_help_names_every_verb_and_no_argument_is_wrong_use(capsys: pytest.CaptureFixture[str]) -> None:

@@ -182,8 +182,8 @@ class Edit:
     """The file that was looked at. What is decided holds for its bytes, wherever they lie."""
     operation: Operation
     after: str = ""
-    """The label (relabel); 90, 180 or 270 degrees clockwise from how a viewer shows it, or ``exif``: as its EXIF says
-    (rotate); the path of the file that is kept (merge)."""
+    """The label (relabel); 90, 180 or 270 degrees clockwise from how a viewer shows it, 0: as a viewer shows it, or
+    ``exif``: as its EXIF says (rotate); the path of the file that is kept (merge)."""
     before: str = ""
     """The label before (relabel)."""
     sha256: str = ""

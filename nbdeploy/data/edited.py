@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from nbdeploy.core.files import sha256_of
 from nbdeploy.core.finding import Edit
@@ -16,7 +16,16 @@ from nbdeploy.errors import DataError
 if TYPE_CHECKING:
     from nbdeploy.data.imageset import ImageSet
 
-_TURNS = frozenset({"90", "180", "270", "exif"})
+_TURNS = frozenset({"0", "90", "180", "270", "exif"})
+
+
+class Hashed(Protocol):
+    """A file and the hash of its bytes."""
+
+    @property
+    def path(self) -> Path: ...
+    @property
+    def sha256(self) -> str: ...
 
 
 @dataclass(slots=True)
@@ -50,8 +59,10 @@ def fold(edits: Iterable[tuple[str, str, Edit]]) -> dict[str, State]:
             state.keep, state.kept = keep, Path(edit.after)
         elif edit.after not in _TURNS:
             raise DataError(
-                f'{shown(edit.path)} cannot be turned by "{edit.after}".', hint="90, 180, 270 (clockwise) or exif."
+                f'{shown(edit.path)} cannot be turned by "{edit.after}".', hint="90, 180, 270 (clockwise), exif or 0."
             )
+        elif edit.after == "0":
+            state.turn, state.by_exif = 0, False
         elif edit.after == "exif":
             state.by_exif = True
         else:
@@ -73,11 +84,11 @@ def apply(images: ImageSet, edits: Iterable[Edit]) -> ImageSet:
     turned = {sha256 for sha256, _, edit in folded if edit.operation == "rotate"}
     files: list[ImageFile] = []
     aside = list(base.set_aside)
-    first = _first_of_copies(base.files, states)
+    reasons = left_out(base.files, states)
     for file in base.files:
         state = states.get(file.sha256, State())
-        if reason := _reason(file, state, states, first):
-            aside.append(SetAside(file.path, reason))
+        if file.path in reasons:
+            aside.append(SetAside(file.path, reasons[file.path]))
         else:
             # A manifest may have turned it already, by decisions that are all in the journal beside it.
             turn, by_exif = (state.turn, state.by_exif) if file.sha256 in turned else (file.turn, file.by_exif)
@@ -91,7 +102,16 @@ def apply(images: ImageSet, edits: Iterable[Edit]) -> ImageSet:
     )
 
 
-def _reason(file: ImageFile, state: State, states: dict[str, State], first: dict[str, Path]) -> str:
+def left_out(files: Sequence[Hashed], states: Mapping[str, State]) -> dict[Path, str]:
+    """Path -> why, of those `files` that are excluded or merged into another."""
+    first = _first_of_copies(files, states)
+    reasons = (
+        (file.path, _reason(file, states[file.sha256], states, first)) for file in files if file.sha256 in states
+    )
+    return {path: reason for path, reason in reasons if reason}
+
+
+def _reason(file: Hashed, state: State, states: Mapping[str, State], first: Mapping[str, Path]) -> str:
     """Why a file is left out, or nothing."""
     if state.excluded:
         return f"excluded by decision: {state.excluded}"
@@ -110,7 +130,7 @@ def _reason(file: ImageFile, state: State, states: dict[str, State], first: dict
     return "" if file.sha256 == min(seen) else f"merged with {shown(state.kept or '')}"
 
 
-def _first_of_copies(files: Sequence[ImageFile], states: dict[str, State]) -> dict[str, Path]:
+def _first_of_copies(files: Sequence[Hashed], states: Mapping[str, State]) -> dict[str, Path]:
     """For each hash whose copies are merged, the path that stays: the one that was chosen, else the first."""
     first: dict[str, Path] = {}
     for file in files:

@@ -38,6 +38,8 @@ def _offer(verb: str, words: list[str], watch: Watch) -> Iterable[str]:
     parser = add_options(Parser(prog=f"%{verb}"), verb, notebook=True)
     by_option = {option: action for action in parser.actions() for option in action.option_strings}
     before = by_option.get(words[-2]) if len(words) > 1 else None
+    if before is not None and before.dest == "learn":
+        return [learner.name for learner in watch.learners()]
     if before is not None and before.nargs != 0:
         return sorted(before.type.names()) if isinstance(before.type, Named) else ()
     if words[-1].startswith("-"):

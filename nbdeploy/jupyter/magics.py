@@ -1,4 +1,4 @@
-"""%collect, %train, %deploy, %doctor: each parses its line, makes one call of the Python API and prints that call."""
+"""%clean, %collect, %train, ...: each parses its line, makes one call of the Python API and prints that call."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from nbdeploy.jupyter.complete import make_matcher
 from nbdeploy.jupyter.faults import name_bad_picture
 from nbdeploy.jupyter.learners import Watch, is_learner
 from nbdeploy.jupyter.notes import show_notes
-from nbdeploy.options import MAGICS, Code, add_options, given, python_call, read_images
+from nbdeploy.options import MAGICS, Code, add_options, given, images_call, python_call, read_images
 from nbdeploy.parsing import Parser
 
 _ATTRIBUTE = "_nbdeploy_magics"
@@ -54,6 +54,22 @@ class Magics:
         keywords = given(parser, args, leave={"folder"})
         _say(python_call("nd.Collector", folder, **keywords))
         return Collector(folder, **keywords)
+
+    def clean(self, line: str) -> Any:
+        """Look through suspect pictures and decide; %clean --help says more."""
+        parsed = _parse("clean", line)
+        if parsed is None:
+            return None
+        parser, args = parsed
+        keywords = given(parser, args, leave={"images", "learn"})
+        shown = dict(keywords)
+        if args.learn:
+            keywords["learn"], shown["learn"] = self._learner(args.learn), Code(args.learn)
+        images, call = self._to_clean(args.images, given(parser, args, only={"seed"}))
+        from nbdeploy.jupyter.widgets.cleaner import Cleaner  # noqa: PLC0415 - loads anywidget
+
+        _say(python_call("nd.Cleaner", call, **shown))
+        return Cleaner(images, **keywords)
 
     def train(self, line: str) -> Any:
         """Train an image classifier; %train --help says more."""
@@ -124,6 +140,29 @@ class Magics:
         known = [learner.name for learner in self.watch.learners()]
         note = "" if known else "This notebook has no Learner; train one with %train DIR."
         raise UsageError(_one_line(errors.UnknownName("Learner, Program or folder", text, known, note=note)))
+
+    def _learner(self, text: str) -> Any:
+        found, value = self._variable(text)
+        if found and is_learner(value):
+            return value
+        if found:
+            raise UsageError(f"{text} is a {type(value).__name__}; --learn takes the name of a Learner.")
+        known = [learner.name for learner in self.watch.learners()]
+        note = "" if known else "This notebook has no Learner; leave --learn out."
+        raise UsageError(_one_line(errors.UnknownName("Learner", text, known, note=note)))
+
+    def _to_clean(self, text: str, reading: dict[str, Any]) -> tuple[Any, Code | str]:
+        """A folder is passed on as it is: it need not be fit to make an ImageSet of, and a Cleaner reads decisions."""
+        found, value = self._variable(text)
+        if found and _is(value, "nbdeploy.data.imageset", "ImageSet"):
+            return value, Code(text)
+        path = str(value) if found and isinstance(value, str | Path) else text
+        if Path(path).is_dir():
+            return path, path
+        from nbdeploy.data.imageset import ImageSet  # noqa: PLC0415 - only where pictures are read
+
+        constructor, call = images_call(path, reading)
+        return getattr(ImageSet, constructor)(path, **reading), Code(call)
 
     def _images(self, text: str, reading: dict[str, Any], *, raw: bool = False) -> tuple[Any, Code]:
         found, value = self._variable(text)

@@ -1,4 +1,4 @@
-"""%collect, %train, %deploy and %doctor in a real shell."""
+"""%clean, %collect, %train, %deploy and %doctor in a real shell."""
 
 from __future__ import annotations
 
@@ -297,3 +297,57 @@ def test_collect_takes_a_variable_that_holds_the_folder(shell: Any, tmp_path: Pa
 def test_collect_needs_a_folder(shell: Any) -> None:
     with pytest.raises(UsageError, match="DIR is missing"):
         shell.run("%collect")
+
+
+@pytest.fixture
+def cleaned(monkeypatch: pytest.MonkeyPatch) -> list[tuple[Any, dict[str, Any]]]:
+    """The calls of Cleaner, which is a string here."""
+    calls: list[tuple[Any, dict[str, Any]]] = []
+
+    def cleaner(images: Any, **keywords: Any) -> str:
+        calls.append((images, keywords))
+        return "cleaner"
+
+    module = ModuleType("nbdeploy.jupyter.widgets.cleaner")
+    module.Cleaner = cleaner  # type: ignore[attr-defined]
+    monkeypatch.setitem(sys.modules, "nbdeploy.jupyter.widgets.cleaner", module)
+    return calls
+
+
+def test_clean_takes_a_folder_as_it_is_and_prints_the_python_line(
+    shell: Any, cleaned: Any, tmp_path: Path, capsys: Any
+) -> None:
+    """One class, broken files: what is no ImageSet yet can be looked through."""
+    (tmp_path / "one").mkdir()
+    shell.run(f"cleaner = %clean {tmp_path} --seed 7 --journal my.jsonl")
+    assert "cleaner" == shell.ns["cleaner"]
+    assert [(str(tmp_path), {"journal": "my.jsonl", "seed": 7})] == cleaned
+    assert f'nd.Cleaner("{tmp_path}", journal="my.jsonl", seed=7)' == capsys.readouterr().out.strip()
+
+
+def test_clean_takes_an_imageset_and_a_learner_by_name(shell: Any, cleaned: Any, capsys: Any) -> None:
+    """The printed line names both."""
+    from nbdeploy.data.imageset import ImageSet
+
+    shell.ns["images"] = ImageSet(())
+    shell.run("learn = Learner()")
+    shell.run("%clean images --learn learn")
+    assert [(shell.ns["images"], {"learn": shell.ns["learn"]})] == cleaned
+    assert "nd.Cleaner(images, learn=learn)" == capsys.readouterr().out.splitlines()[0]
+
+
+def test_clean_refuses_what_is_no_learner_and_suggests_a_near_name(shell: Any, cleaned: Any, tmp_path: Path) -> None:
+    """Nothing is looked at before."""
+    shell.run("learn, other = Learner(), 3")
+    with pytest.raises(UsageError, match='Did you mean "learn"'):
+        shell.run(f"%clean {tmp_path} --learn lern")
+    with pytest.raises(UsageError, match="other is a int"):
+        shell.run(f"%clean {tmp_path} --learn other")
+    assert [] == cleaned
+
+
+def test_clean_completes_its_options_and_the_names_of_learners(shell: Any) -> None:
+    """As the other magics do."""
+    shell.run("learn = Learner()")
+    assert {"--learn", "--journal", "--seed"} <= set(shell.complete("%clean data --"))
+    assert ["learn"] == shell.complete("%clean data --learn l")

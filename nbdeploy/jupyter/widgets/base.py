@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 
 import nbdeploy
@@ -13,6 +14,15 @@ _TOKENS = Path(nbdeploy.__file__).parent / "templates" / "tokens.css"
 def module(name: str) -> Path:
     """The widget's ES module, for ``_esm``."""
     return _HERE / f"{name}.js"
+
+
+def joined(name: str, parts: Iterable[str]) -> str:
+    """The widget's ES module, for ``_esm``, from several files in the folder of its name.
+
+    A notebook gets one module as text, in which ``import "./part.js"`` finds nothing. So the parts are plain code
+    without imports that share one scope, in this order; only the last one exports.
+    """
+    return "\n".join((_HERE / name / f"{part}.js").read_text("utf-8") for part in parts)
 
 
 def style(name: str) -> str:
