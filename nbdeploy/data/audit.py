@@ -48,7 +48,8 @@ def audit(
     `label` and `split` (here also one value a text) labels that look wrong and leaks.
 
     `seed` decides the folds in which labels are judged. A bad file is a finding and stops nothing. Raises DataError
-    for what holds no data, UnknownName for a column or an engine that is not there, UsageError for what does not fit.
+    for what holds no data, UnknownName for a column or an engine that is not there, UsageError for what does not fit,
+    MissingExtra for an engine that is not installed.
     """
     kind = kind_of(data)
     if kind == "pictures":

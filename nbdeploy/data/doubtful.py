@@ -49,27 +49,27 @@ def label_doubts(entries: Sequence[Entry], features: np.ndarray, *, seed: int) -
     return Doubts(tuple(found), judged.remarks, guesses)
 
 
-def _finding(entry: Entry, doubt: Doubt) -> Finding:
-    score, sha256 = 1 - doubt.own, entry.facts.sha256
-    suggest = f"relabel:{doubt.other}"
-    return Finding(entry.path, "label_error", score, doubt.evidence, suggest=suggest, sha256=sha256)
-
-
 def _components(features: np.ndarray, use: np.ndarray) -> np.ndarray:
     """The chosen rows along the axes on which they differ most, which say nearly all in a fraction of the time.
 
     Block by block, so that a million rows are never held twice.
     """
+    if features.shape[1] <= _COMPONENTS:
+        return np.asarray(features[use], np.float32)
     blocks = [use[start : start + _ROWS] for start in range(0, len(use), _ROWS)]
     middle = sum(features[some].sum(0, dtype=np.float64) for some in blocks) / len(use)
-    centred = ((features[some] - middle).astype(np.float32) for some in blocks)
-    if features.shape[1] <= _COMPONENTS:
-        return np.concatenate(list(centred))
     square = np.zeros((features.shape[1], features.shape[1]))
-    for some in centred:
-        square += some.T @ some
-    axes = np.linalg.eigh(square)[1][:, -_COMPONENTS:]
-    return np.concatenate([((features[some] - middle) @ axes).astype(np.float32) for some in blocks])
+    for some in blocks:
+        centred = (features[some] - middle).astype(np.float32)
+        square += centred.T @ centred
+    axes = np.linalg.eigh(square)[1][:, -_COMPONENTS:].astype(np.float32)
+    return np.concatenate([(features[some] - middle).astype(np.float32) @ axes for some in blocks])
+
+
+def _finding(entry: Entry, doubt: Doubt) -> Finding:
+    score, sha256 = 1 - doubt.own, entry.facts.sha256
+    suggest = f"relabel:{doubt.other}"
+    return Finding(entry.path, "label_error", score, doubt.evidence, suggest=suggest, sha256=sha256)
 
 
 def outliers(entries: Sequence[Entry], features: np.ndarray, *, seed: int) -> Iterator[Finding]:
