@@ -21,6 +21,7 @@ _SURE = 0.95
 # within twice their number, and names 2 % of clean ones.
 _MANY = 20
 _SUREST = 0.25  # of the examples: what a model misses where it is this sure is the fault of the labels
+_NOISIEST = 0.4  # share of wrong labels beyond which nobody can say whether they or the model are wrong
 _MOST_ROWS = 20_000  # a model is learnt from at most so many examples, drawn by the seed
 
 Fit = Callable[[np.ndarray, np.ndarray, np.ndarray], tuple[np.ndarray, np.ndarray]]
@@ -131,7 +132,9 @@ def _accuracy(chances: np.ndarray, given: np.ndarray) -> float:
     """
     wrong = chances.argmax(1) != given
     surest = np.argsort(-chances.max(1), kind="stable")[: max(1, int(len(given) * _SUREST))]
-    return float(min(1.0, (1 - wrong.mean()) / max(1e-6, 1 - wrong[surest].mean())))
+    noise = float(wrong[surest].mean())
+    right = float(1 - wrong.mean())
+    return min(1.0, right / (1 - noise)) if noise < _NOISIEST else right
 
 
 def folds_of(given: np.ndarray, groups: np.ndarray, seed: int) -> list[tuple[np.ndarray, np.ndarray]]:
