@@ -30,8 +30,8 @@ def test_every_command_of_the_terminal_is_one_the_parser_takes(text: str) -> Non
 
 
 def test_every_magic_is_one_the_parser_takes(text: str) -> None:
-    magics = re.findall(r"^ .*%(train|deploy|doctor)\b(.*)$", text, re.MULTILINE)
-    assert {"train", "deploy"} <= {verb for verb, _ in magics}
+    magics = re.findall(r"^ .*%(clean|collect|train|deploy|doctor)\b(.*)$", text, re.MULTILINE)
+    assert {"clean", "collect", "train", "deploy"} <= {verb for verb, _ in magics}
     for verb, line in magics:
         add_options(Parser(), verb, notebook=True).parse_args(shlex.split(line))
 
