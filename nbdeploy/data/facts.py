@@ -12,7 +12,7 @@ from PIL import Image
 
 from nbdeploy.data.scan import Reading, Refused, examine
 
-VERSION = 1
+VERSION = 2
 """Of what is measured. Another version's facts are measured anew."""
 SIDE = 256
 """The longer side, in pixels, at which pictures are measured; smaller ones are measured as they are."""

@@ -42,7 +42,10 @@ _EXTENSIONS = {
     ".heic": "HEIC",
     ".heif": "HEIC",
 }
+_KINDS = {"seam": "garbled"}
 _NOTES = {
+    "garbled": (0.95, "its compressed pixels do not end where they should: bytes of it were overwritten", "exclude"),
+    "seam": (0.7, "a seam runs along a row of its blocks, as where bytes of a JPEG were overwritten", "look"),
     "exif_rotated": (0.6, "turned only by EXIF: nd.train turns it so, fastai by itself does not", "rotate"),
     "sixteen_bit": (0.6, "16 bits a channel: nd.train scales them to 0..255, fastai by itself clips them", "look"),
     "float_pixels": (0.6, "float pixels: nd.train scales them to 0..255, fastai by itself clips them", "look"),
@@ -108,7 +111,7 @@ def _of(path: Path, facts: Facts, fellows: _Fellows) -> Iterator[_Row]:
     for note in facts.notes:
         if note in _NOTES:
             score, evidence, suggest = _NOTES[note]
-            yield note, score, evidence, suggest
+            yield _KINDS.get(note, note), score, evidence, suggest
     yield from _shape(facts, fellows)
     if facts.measured:
         yield from _light(facts, fellows.of(facts))

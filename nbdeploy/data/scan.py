@@ -17,6 +17,8 @@ from typing import BinaryIO, TypeVar
 
 from PIL import Image, UnidentifiedImageError
 
+from nbdeploy.data.garbled import watch
+
 MAX_PIXELS = 178_956_970
 """More pixels are refused as a bomb: Pillow's own error limit (2 x 89,478,485), above the 108 MP of telephones."""
 FORMATS = ("JPEG", "PNG", "GIF", "BMP", "TIFF", "WEBP", "AVIF", "JPEG2000", "PPM", "TGA", "ICO")
@@ -156,10 +158,11 @@ def _decode(
             raise _TooManyPixels(f"{width:,} x {height:,}; at most {MAX_PIXELS:,}")
         reading = Reading(sha256, size, _notes(image), image.format or "")
         image.draft(mode or image.mode, draft(size))
+        damage = watch(image, file)
         pixels = image.size[0] * image.size[1]
         with _big if pixels > _BIG_PIXELS else nullcontext():
             image.load()
-            return see(image, reading)
+            return see(image, replace(reading, notes=reading.notes + damage()))
 
 
 def _notes(image: Image.Image) -> tuple[str, ...]:
