@@ -9,7 +9,7 @@ from pathlib import Path
 from statistics import median
 
 from nbdeploy.core.finding import Finding
-from nbdeploy.data.facts import Facts
+from nbdeploy.data.facts import SMALL, Facts
 
 # The limits below were set on photos (348 x 300), webcam pictures of hands (100 x 100) and handwritten digits
 # (32 x 32), clean and with planted faults.
@@ -17,11 +17,13 @@ _BLANK_SPAN = 6  # grey values between the darkest and the brightest percentile
 _DARK = 80  # dimming to 30 % gives 50 to 76; the darkest of the clean ones has 177
 _NOISY = 6.0  # Gaussian noise of 15 gives 7 to 10, fine texture 2.3
 _NOISY_TIMES = 3
+_NOISY_SMALL = 1.5  # black paper cuts half of the noise off: 1.4 to 6.5, where digits have .4
+_NOISY_SMALL_TIMES = 3  # times the upper quartile: texture of small photos differs as much as 0.4 to 7
+_SLACK_SMALL = 3.5  # times the spread below the usual steepness: 2 of 1,797 digits, and nearly all that were blurred
 _SATURATED = 0.13  # share above the usual: doubled brightness gives .06 to .86, clean pictures .02, white digits .12
 _BRIGHTER = 1.25  # ... and times the usual mean, which tells white strokes from burnt pictures
 _SOFT = 0.025  # of Facts.least: blur and motion blur stay below, clean pictures of 100 pixels and more above
-_SOFT_SHARE = 0.13  # small pictures are all soft: then only those far below their fellows are named
-_SMALL, _SOFT_SHARE_SMALL = 64, 0.03  # sides in pixels: strokes of a few pixels differ more among themselves
+_SOFT_SHARE = 0.13  # low resolution is soft everywhere: then only those far below their fellows are named
 _LESS_SHARP = 0.4  # times the usual: a stroke has one soft direction too, but stays sharp
 _ALIKE = 20  # fellows of about the same size, to say what is usual among them
 _FEW_PIXELS = 8
@@ -94,7 +96,20 @@ def _usual(some: Sequence[Facts]) -> dict[str, float]:
     # On the good side of the middle, so that many faults of one kind do not become what is usual.
     places = {"sharpness": 0.75, "least": 0.75, "mean": 0.5, "noise": 0.25, "saturated": 0.5, "bright": 0.75}
     ranked = {name: sorted(getattr(facts, name) for facts in some) for name in places}
-    return {name: ranked[name][int(at * (len(some) - 1))] if some else 0.0 for name, at in places.items()}
+    usual = {name: ranked[name][int(at * (len(some) - 1))] if some else 0.0 for name, at in places.items()}
+    grain = sorted(facts.noise for facts in some)
+    return {**usual, "grain": grain[int(0.75 * (len(grain) - 1))] if grain else 0.0, "steep": _steepest_soft(some)}
+
+
+def _steepest_soft(some: Sequence[Facts]) -> float:
+    """The steepness below which a small picture is soft: further below the usual than pictures like these differ."""
+    steep = sorted(facts.steep for facts in some if max(facts.size) <= SMALL and facts.span > _BLANK_SPAN)
+    if len(steep) < _ALIKE:
+        return 0.0
+    low, usual, high = (steep[int(at * (len(steep) - 1))] for at in (0.1, 0.5, 0.9))
+    if not low:
+        return 0.0
+    return usual / float(max(high / usual, usual / low) ** _SLACK_SMALL)
 
 
 _Row = tuple[str, float, str, str]
@@ -141,11 +156,17 @@ def _light(facts: Facts, usual: dict[str, float]) -> Iterator[_Row]:
     if burnt > _SATURATED and facts.mean > _BRIGHTER * usual["mean"]:
         evidence = f"{facts.saturated:.0%} of its pixels are white (usual {usual['saturated']:.0%})"
         yield "overexposed", 0.5 + 0.5 * facts.saturated, evidence, "look"
-    if facts.noise > max(_NOISY, _NOISY_TIMES * usual["noise"]):
+    small = max(facts.size) <= SMALL
+    least = _NOISY_SMALL if small else _NOISY
+    if facts.noise > max(least, _NOISY_SMALL_TIMES * usual["grain"] if small else _NOISY_TIMES * usual["noise"]):
         evidence = f"noise of {facts.noise:.1f} grey values in its flat parts (usual {usual['noise']:.1f})"
-        yield "noisy", 1 - 0.5 * _NOISY / facts.noise, evidence, "look"
-    share = _SOFT_SHARE if max(facts.size) > _SMALL else _SOFT_SHARE_SMALL
-    limit = min(_SOFT, share * usual["least"])
+        yield "noisy", 1 - 0.5 * least / facts.noise, evidence, "look"
+    if small:
+        if facts.steep < usual["steep"]:
+            evidence = f"its edges rise by {facts.steep:.0%} of its contrast a pixel (soft below {usual['steep']:.0%})"
+            yield "blurred", 1 - 0.5 * facts.steep / usual["steep"], evidence, "look"
+        return
+    limit = min(_SOFT, _SOFT_SHARE * usual["least"])
     if facts.least < limit and facts.sharpness < _LESS_SHARP * usual["sharpness"]:
         evidence = f"sharpness {facts.least:.2g} in its softest direction (usual {usual['least']:.2g})"
         yield "blurred", 1 - 0.5 * facts.least / limit, evidence, "look"
