@@ -24,9 +24,9 @@ _ONES = b"\xff\0" * 7  # 56 set bits, which are no code: enough to look ahead at
 _PLACES = 8  # pixels of a row that are looked at to see whether it was written
 _QUARTERS = 4  # of a row: a seam runs through two that lie together, since it may begin anywhere
 _FLAT, _STEP = 1.0, 5.0  # grey values: the spread along a seam that is no spread, and the smallest step
-_SEAM = 2.0  # step over spread: no clean picture of hands (2,062) or of digits (1,797) reaches it, a third of seams do
-_SEAM_CLOSE = 3.0  # where rows of blocks lie close, and so more edges lie between two of them by chance
-_FAR = 16  # pixels
+_SEAM = 1.2  # step over spread: 1 of 2,062 pictures of hands reaches it, and half of the seams do
+_SEAM_CLOSE = 2.0  # of small pictures and of close rows of blocks, where an edge lies between two rows more often
+_FAR, _TINY = 16, 64  # pixels
 _SEAM_TIMES = 2.0  # times the third sharpest edge between rows where no seam can be
 _FEWEST_ROWS = 4  # of a block, as decoded; closer together nothing tells a seam from texture
 
@@ -110,12 +110,13 @@ def _has_seam(grey: np.ndarray, tall: float) -> bool:
     if step != tall or step < _FEWEST_ROWS or grey.shape[0] < _QUARTERS * step or grey.shape[1] < _QUARTERS * step:
         return False
     rows = np.arange(2, len(grey) - 1)
-    at_blocks = rows % step == 0
-    if _steps(grey, rows[at_blocks]).max() < (_SEAM if step >= _FAR else _SEAM_CLOSE):
+    place = rows % step
+    limit = _SEAM if step >= _FAR and max(grey.shape) > _TINY else _SEAM_CLOSE
+    at_blocks = _steps(grey, rows[place == 0]).max()
+    if at_blocks < limit:
         return False
-    seams = _steps(grey, rows)
-    elsewhere = seams[~at_blocks]
-    return bool(seams[at_blocks].max() > _SEAM_TIMES * np.partition(elsewhere, -3)[-3])
+    elsewhere = _steps(grey, rows[(place > 1) & (place < step - 1)])
+    return bool(at_blocks > _SEAM_TIMES * np.partition(elsewhere, -3)[-3])
 
 
 def _steps(grey: np.ndarray, rows: np.ndarray) -> np.ndarray:

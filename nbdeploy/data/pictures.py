@@ -16,9 +16,9 @@ from nbdeploy.core.finding import Finding
 from nbdeploy.core.progress import track
 from nbdeploy.data.doubtful import label_doubts, outliers
 from nbdeploy.data.embed import embeddings
-from nbdeploy.data.facts import SIGNATURE
 from nbdeploy.data.findings import Findings
 from nbdeploy.data.imageset import ImageSet
+from nbdeploy.data.likeness import coarse, thumbnails
 from nbdeploy.data.listing import list_folder
 from nbdeploy.data.quality import quality_findings
 from nbdeploy.data.records import count, shown
@@ -65,8 +65,8 @@ def _listed(images: ImageSet | str | os.PathLike[str]) -> list[tuple[Path, str, 
 
 
 def _thumbnails(entries: Sequence[Entry]) -> np.ndarray:
-    raw = np.frombuffer(b"".join(entry.facts.signature for entry in entries), np.float16)
-    return raw.reshape(-1, SIGNATURE * SIGNATURE).astype(np.float32)
+    fine = thumbnails([entry.facts for entry in entries])
+    return coarse(fine, np.float16).reshape(len(fine), -1)
 
 
 def _small_classes(entries: Sequence[Entry]) -> Iterator[Finding]:

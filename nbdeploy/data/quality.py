@@ -20,6 +20,8 @@ _NOISY_TIMES = 3
 _NOISY_SMALL = 1.5  # black paper cuts half of the noise off: 1.4 to 6.5, where digits have .4
 _NOISY_SMALL_TIMES = 3  # times the upper quartile: texture of small photos differs as much as 0.4 to 7
 _SLACK_SMALL = 3.5  # times the spread below the usual steepness: 2 of 1,797 digits, and nearly all that were blurred
+_ROUGH = 8.0  # garbled blocks have 8 to 180, the roughest ones of digits at most 1.4, of hands 34 ...
+_ROUGH_TIMES = 2  # ... so they have to be out of the ordinary
 _SATURATED = 0.13  # share above the usual: doubled brightness gives .06 to .86, clean pictures .02, white digits .12
 _BRIGHTER = 1.25  # ... and times the usual mean, which tells white strokes from burnt pictures
 _SOFT = 0.025  # of Facts.least: blur and motion blur stay below, clean pictures of 100 pixels and more above
@@ -44,7 +46,8 @@ _EXTENSIONS = {
     ".heic": "HEIC",
     ".heif": "HEIC",
 }
-_KINDS = {"seam": "garbled"}
+_BLOCKS = ("JPEG", "MPO")  # formats whose damage comes in blocks
+_KINDS = {"garbled": "garbled", "seam": "garbled"}
 _NOTES = {
     "garbled": (0.95, "its compressed pixels do not end where they should: bytes of it were overwritten", "exclude"),
     "seam": (0.7, "a seam runs along a row of its blocks, as where bytes of a JPEG were overwritten", "look"),
@@ -97,8 +100,11 @@ def _usual(some: Sequence[Facts]) -> dict[str, float]:
     places = {"sharpness": 0.75, "least": 0.75, "mean": 0.5, "noise": 0.25, "saturated": 0.5, "bright": 0.75}
     ranked = {name: sorted(getattr(facts, name) for facts in some) for name in places}
     usual = {name: ranked[name][int(at * (len(some) - 1))] if some else 0.0 for name, at in places.items()}
-    grain = sorted(facts.noise for facts in some)
-    return {**usual, "grain": grain[int(0.75 * (len(grain) - 1))] if grain else 0.0, "steep": _steepest_soft(some)}
+    grain, rough = sorted(facts.noise for facts in some), sorted(facts.roughest for facts in some)
+    last = len(some) - 1
+    usual["grain"] = grain[int(0.75 * last)] if some else 0.0
+    usual["roughest"] = rough[int(0.97 * last)] if last >= _ALIKE else math.inf
+    return {**usual, "steep": _steepest_soft(some)}
 
 
 def _steepest_soft(some: Sequence[Facts]) -> float:
@@ -161,6 +167,12 @@ def _light(facts: Facts, usual: dict[str, float]) -> Iterator[_Row]:
     if facts.noise > max(least, _NOISY_SMALL_TIMES * usual["grain"] if small else _NOISY_TIMES * usual["noise"]):
         evidence = f"noise of {facts.noise:.1f} grey values in its flat parts (usual {usual['noise']:.1f})"
         yield "noisy", 1 - 0.5 * least / facts.noise, evidence, "look"
+    elif facts.format in _BLOCKS and facts.roughest > max(_ROUGH, _ROUGH_TIMES * usual["roughest"]):
+        evidence = (
+            f"a block of it is {facts.roughest / usual['roughest']:.1f} times as rough as any of others usually is"
+        )
+        if not _KINDS.keys() & set(facts.notes):
+            yield "garbled", 0.6, evidence, "look"
     if small:
         if facts.steep < usual["steep"]:
             evidence = f"its edges rise by {facts.steep:.0%} of its contrast a pixel (soft below {usual['steep']:.0%})"

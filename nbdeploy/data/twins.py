@@ -10,20 +10,9 @@ from pathlib import Path
 import numpy as np
 
 from nbdeploy.core.finding import Finding
-from nbdeploy.core.progress import track
-from nbdeploy.data.facts import SIGNATURE, Facts
+from nbdeploy.data.facts import Facts
+from nbdeploy.data.likeness import Pair, alike
 from nbdeploy.data.records import names, short, shown
-
-ALIKE = 0.94
-"""Cosine of two 16 x 16 signatures, each with zero mean, from which pictures may be nearly the same."""
-_EMBEDDED = 0.90  # cosine of two embeddings from which a pair is looked at again ...
-_ALIKE_TOO = 0.85  # ... and is nearly the same from this cosine of the signatures on: crops, watermarks, small turns
-_NEIGHBOUR = 10
-_CLOSER = 0.28  # times as far as the tenth neighbour, at most
-_SMALL, _CLOSER_SMALL = 64, 0.15  # sides in pixels: so small, what differs can be too fine to be seen
-_SURELY = 0.995  # nearly the same wherever
-_CONTRAST = 2.0  # standard deviation in grey values below which a signature says nothing
-_CELLS = 8_000_000  # of one block of cosines (float32), so that memory does not grow with the number of files
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,11 +34,15 @@ def twin_findings(entries: Sequence[Entry], embeddings: np.ndarray | None = None
     for same in copies.values():
         if len(same) > 1:
             yield from _exact([entries[index] for index in same])
-    first = [same[0] for same in copies.values()]
-    pairs = _near(entries, first, embeddings)
+    first = [same[0] for same in copies.values() if entries[same[0]].facts.signature]
+    deep = None if embeddings is None else embeddings[first]
+    pairs = [(first[one], first[other], like) for one, other, like in alike([entries[at].facts for at in first], deep)]
+    highest: defaultdict[int, float] = defaultdict(float)
+    for one, other, like in pairs:
+        highest[one], highest[other] = max(highest[one], like), max(highest[other], like)
     for group in _groups(pairs):
         members = [index for at in group for index in copies[entries[at].facts.sha256]]
-        likeness = {at: max(like for one, other, like in pairs if at in {one, other}) for at in group}
+        likeness = {at: highest[at] for at in group}
         yield from _nearly(entries, group, members, likeness)
 
 
@@ -108,75 +101,6 @@ def _consequences(same: list[Entry], how: str, score: float) -> Iterator[Finding
 
 def _name(path: Path) -> str:
     return shown(f"{path.parent.name}/{path.name}")
-
-
-Pair = tuple[int, int, float]
-
-
-def _near(entries: Sequence[Entry], some: Sequence[int], embeddings: np.ndarray | None) -> list[Pair]:
-    """(index, index, likeness) of pictures that are nearly the same in one of eight orientations."""
-    signed = [index for index in some if entries[index].facts.signature]
-    if not signed:
-        return []
-    cells = SIGNATURE * SIGNATURE
-    raw = np.frombuffer(b"".join(entries[index].facts.signature for index in signed), np.float16)
-    rows = raw.reshape(-1, cells).astype(np.float32)
-    rows -= rows.mean(1, keepdims=True)
-    told = rows.std(1) > _CONTRAST
-    rows, at = rows[told], np.asarray(signed)[told]
-    rows /= np.linalg.norm(rows, axis=1, keepdims=True)
-    deep = None if embeddings is None else _unit(embeddings[at])
-    small = np.array([max(entries[index].facts.size) <= _SMALL for index in at])
-    closer = np.where(small, _CLOSER_SMALL, _CLOSER).astype(np.float32)
-    pairs: list[Pair] = []
-    for start, likeness in _blocks(rows):
-        limit = _limits(likeness, closer[start : start + len(likeness)])
-        found = likeness >= limit[:, None]
-        if deep is not None:
-            close = deep[start : start + len(likeness)] @ deep.T >= _EMBEDDED
-            found |= close & (likeness >= _ALIKE_TOO)
-        for one, other in np.argwhere(found).tolist():
-            if other != one + start:
-                like = min(1.0, float(likeness[one, other]))
-                pairs.append((int(at[start + one]), int(at[other]), like))
-    both = {(one, other) for one, other, _ in pairs}
-    # A likeness has to be out of the ordinary for both.
-    return [(one, other, like) for one, other, like in pairs if one < other and (other, one) in both]
-
-
-def _blocks(rows: np.ndarray) -> Iterator[tuple[int, np.ndarray]]:
-    """The best cosine over eight orientations of some rows with every row, and the number of the first of the some."""
-    step = max(1, _CELLS // max(1, 8 * len(rows)))
-    for start in track(range(0, len(rows), step), "comparing pictures", unit="block"):
-        some = rows[start : start + step]
-        yield start, (_turned(some) @ rows.T).reshape(8, len(some), -1).max(0)
-
-
-def _limits(likeness: np.ndarray, closer: np.ndarray) -> np.ndarray:
-    """The likeness from which another picture is nearly the same as one of these.
-
-    Where all pictures are alike, as handwritten digits are, the usual limit would name half of them: a pair has to be
-    far more alike than the picture is to its tenth neighbour.
-    """
-    limits = np.full(len(likeness), ALIKE, np.float32)
-    if likeness.shape[1] > 2 * _NEIGHBOUR:
-        tenth = -np.partition(-likeness, _NEIGHBOUR, axis=1)[:, _NEIGHBOUR]
-        limits = np.clip(1 - closer * (1 - tenth), ALIKE, _SURELY)
-    return limits
-
-
-def _turned(rows: np.ndarray) -> np.ndarray:
-    """The rows in their eight orientations, (8 x rows, cells)."""
-    square = rows.reshape(-1, SIGNATURE, SIGNATURE)
-    sides = (square, square.transpose(0, 2, 1))
-    turned = [side[:, ::up, ::across] for side in sides for up in (1, -1) for across in (1, -1)]
-    return np.concatenate([one.reshape(len(rows), -1) for one in turned])
-
-
-def _unit(rows: np.ndarray) -> np.ndarray:
-    # What all pictures share says nothing about two of them.
-    centred = (rows - rows.mean(0)).astype(np.float32)
-    return np.asarray(centred / np.maximum(np.linalg.norm(centred, axis=1, keepdims=True), 1e-9))
 
 
 def _groups(pairs: Sequence[Pair]) -> list[list[int]]:
