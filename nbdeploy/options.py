@@ -18,7 +18,7 @@ from nbdeploy.core.finding import KINDS
 from nbdeploy.core.recipe import RECIPES, recipe_named
 from nbdeploy.errors import UnknownName
 from nbdeploy.parsing import Named, Parser, rate, share, whole
-from nbdeploy.registry import targets
+from nbdeploy.registry import engines, targets
 
 TERMINAL_ONLY = frozenset({"json", "traceback"})
 
@@ -85,6 +85,10 @@ def _audit_options(parser: Parser, *, notebook: bool) -> None:
     kinds = Named(lambda: KINDS, _kind)
     parser.add_argument("--kind", type=kinds, metavar="KIND", help=f"show one kind only: {', '.join(KINDS)}")
     parser.add_argument("--top", type=whole(1), metavar="N", help="show the N most suspect only")
+    engine = Named(engines.names, engines.canonical)
+    parser.add_argument(
+        "--engine", type=engine, default="local", help="where files are measured: local (default) or ray"
+    )
     _seed(parser)
 
 

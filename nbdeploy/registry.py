@@ -82,7 +82,8 @@ engines = Registry(
     "engine",
     "nbdeploy.engines",
     {
-        "local": Entry("nbdeploy.data.pool:measure", "processes on this machine"),
+        "local": Entry("nbdeploy.data.pool:engine", "processes on this machine"),
+        "ray": Entry("nbdeploy.data.raycluster:engine", "a Ray cluster", extra="ray"),
     },
 )
 

@@ -35,7 +35,7 @@ def fit(first: np.ndarray, second: np.ndarray, *, steps: int, warp: np.ndarray |
     grid = _Grid(first.shape[1])
     warp = np.zeros((len(first), 6), np.float32) if warp is None else warp.astype(np.float32)
     best, best_warp = np.full(len(first), np.inf, np.float32), warp.copy()
-    target = first.reshape(len(first), -1)
+    target = first.reshape(len(first), first.shape[1] * first.shape[2])
     for step in range(steps + 1):
         seen, inside = grid.sample(second, warp)
         left, gain, kept = _left(target, seen, inside)
@@ -51,7 +51,7 @@ def fit(first: np.ndarray, second: np.ndarray, *, steps: int, warp: np.ndarray |
 def edges_apart(first: np.ndarray, second: np.ndarray, warp: np.ndarray) -> np.ndarray:
     """How far apart the edges lie, one figure a pair: what is left at them, as a share of how steep they are."""
     grid = _Grid(first.shape[1])
-    target = first.reshape(len(first), -1)
+    target = first.reshape(len(first), first.shape[1] * first.shape[2])
     seen, inside = grid.sample(second, warp)
     left, gain, _ = _left(target, seen, inside)
     steep = (grid.steepness(target) + gain[:, None] * grid.steepness(seen)) * inside
@@ -91,6 +91,7 @@ class _Grid:
         self.y, self.x = np.mgrid[0:side, 0:side].astype(np.float32).reshape(2, -1)
         middle = (side - 1) / 2
         self.ways = np.stack([np.ones_like(self.x), (self.x - middle) / (side / 2), (self.y - middle) / (side / 2)])
+        self._products = (self.ways[:, None] * self.ways).reshape(9, -1).T.copy()
         self._stiff = np.eye(6, dtype=np.float32)
 
     def sample(self, pictures: np.ndarray, warp: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -108,13 +109,15 @@ class _Grid:
 
     def step(self, seen: np.ndarray, left: np.ndarray, kept: np.ndarray, gain: np.ndarray) -> np.ndarray:
         """The change of the warp that lessens what is left."""
-        across, down = self._slopes(seen)
-        weight = (kept * gain[:, None])[:, None]
-        slopes = np.concatenate([across[:, None] * self.ways * weight, down[:, None] * self.ways * weight], axis=1)
-        square = slopes @ slopes.transpose(0, 2, 1)
+        weight = kept * gain[:, None]
+        across, down = (slope * weight for slope in self._slopes(seen))
+        square = np.empty((len(seen), 6, 6), np.float32)
+        square[:, :3, :3] = (across * across @ self._products).reshape(-1, 3, 3)
+        square[:, 3:, 3:] = (down * down @ self._products).reshape(-1, 3, 3)
+        square[:, :3, 3:] = square[:, 3:, :3] = (across * down @ self._products).reshape(-1, 3, 3)
         ridge = _STIFF * (np.trace(square, axis1=1, axis2=2) / 6 + 1)
         square += ridge[:, None, None] * self._stiff
-        wanted = np.einsum("nwc,nc->nw", slopes, left * kept)
+        wanted = np.concatenate([across * left @ self.ways.T, down * left @ self.ways.T], axis=1)
         most = self.side * _FARTHEST
         return np.asarray(np.clip(np.linalg.solve(square, wanted[..., None])[..., 0], -most, most))
 

@@ -33,7 +33,9 @@ def audit(
     outliers. Labels are judged by a model of the pictures' own thumbnails, or, with a fastai Learner `learn`, of what
     its body makes of them; then outliers, crops and watermarked copies are found too. Every file is read and decoded
     once; what was measured is kept by content hash, so that a second audit reads only what changed. `engine` says where
-    files are measured: ``local``, in processes on this machine.
+    files are measured: ``local``, in processes on this machine, or ``ray``, on the Ray cluster that this process is
+    connected to, else the one of RAY_ADDRESS, else one of this machine's cores; its machines have to see the files
+    under the same paths.
 
     **Tables**: a DataFrame, or a .csv, .tsv, .jsonl or .parquet file. Missing values, also those written as ``?`` or
     -999, mixed types, misspelt categories, outliers, garbled letters; constant, repeated, row-numbering and leaking
@@ -46,7 +48,8 @@ def audit(
     `label` and `split` (here also one value a text) labels that look wrong and leaks.
 
     `seed` decides the folds in which labels are judged. A bad file is a finding and stops nothing. Raises DataError
-    for what holds no data, UnknownName for a column or an engine that is not there, UsageError for what does not fit.
+    for what holds no data, UnknownName for a column or an engine that is not there, UsageError for what does not fit,
+    MissingExtra for an engine that is not installed.
     """
     kind = kind_of(data)
     if kind == "pictures":

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -62,7 +63,7 @@ class Facts:
 
     def dumps(self) -> str:
         """JSON, without the signature."""
-        return json.dumps({key: value for key, value in asdict(self).items() if key != "signature"})
+        return json.dumps({key: getattr(self, key) for key in self.__slots__ if key != "signature"})
 
     @classmethod
     def loads(cls, text: str, signature: bytes) -> Facts:
@@ -70,6 +71,10 @@ class Facts:
         raw: dict[str, Any] = json.loads(text)
         raw.update({key: tuple(raw[key]) for key in ("refused", "size", "notes")})
         return cls(**raw, signature=signature)
+
+
+Measure = Callable[[Sequence[Path]], Iterator[Facts]]
+"""What an engine gives: the Facts of every path, in order; closing the iterator ends the work."""
 
 
 def facts_of(path: Path) -> Facts:
@@ -96,7 +101,7 @@ def _look(image: Image.Image, reading: Reading) -> Facts:
     facts = replace(facts, signature=grey.resize((SIGNATURE, SIGNATURE), how).tobytes())
     if min(size) < _SMALLEST:
         return facts
-    return replace(facts, measured=True, **_figures(np.asarray(grey)))
+    return replace(facts, measured=True, **_figures(np.asarray(grey), np.array(grey.histogram())))
 
 
 def _grey(image: Image.Image) -> Image.Image:
@@ -112,8 +117,7 @@ def _grey(image: Image.Image) -> Image.Image:
     return image if image.mode == "L" else image.convert("L")
 
 
-def _figures(grey: np.ndarray) -> dict[str, Any]:
-    counts = np.bincount(grey.ravel(), minlength=256)
+def _figures(grey: np.ndarray, counts: np.ndarray) -> dict[str, Any]:
     share = counts.cumsum() / grey.size
     low, high = (int(np.searchsorted(share, at)) for at in (0.01, 0.99))
     values = np.arange(256)
@@ -121,18 +125,24 @@ def _figures(grey: np.ndarray) -> dict[str, Any]:
     variance = float(counts @ (values - mean) ** 2) / grey.size
     pixels = grey.astype(np.int16)
     twice = pixels[1:-1, 1:-1] * 2
-    across = pixels[1:-1, 2:] + pixels[1:-1, :-2] - twice
-    down = pixels[2:, 1:-1] + pixels[:-2, 1:-1] - twice
-    falling = pixels[2:, 2:] + pixels[:-2, :-2] - twice
-    rising = pixels[2:, :-2] + pixels[:-2, 2:] - twice
+    across = pixels[1:-1, 2:] + pixels[1:-1, :-2]
+    down = pixels[2:, 1:-1] + pixels[:-2, 1:-1]
+    falling = pixels[2:, 2:] + pixels[:-2, :-2]
+    rising = pixels[2:, :-2] + pixels[:-2, 2:]
+    for second in (across, down, falling, rising):  # in place: a fresh array costs more than the sum
+        second -= twice
     # The steps of the diagonals are longer by the root of two.
     least = min(_power(across), _power(down), _power(falling) / 2, _power(rising) / 2)
-    both = across + down
+    laplacian, corners = across, falling
+    laplacian += down
+    corners += rising
+    corners -= laplacian
+    corners -= laplacian
     return {
-        "sharpness": _power(both) / (variance + 1),
+        "sharpness": _power(laplacian) / (variance + 1),
         "steep": _steep(pixels) / (high - low + 1) if max(grey.shape) <= SMALL else 0.0,
         "least": least / (variance + 1),
-        **_roughness(falling + rising - 2 * both),
+        **_roughness(corners),
         "saturated": float(counts[_SATURATED:].sum()) / grey.size,
         "mean": mean,
         "bright": float(high),
@@ -141,8 +151,8 @@ def _figures(grey: np.ndarray) -> dict[str, Any]:
 
 
 def _power(values: np.ndarray) -> float:
-    flat = values.ravel().astype(np.float32)
-    return float(flat @ flat) / flat.size - float(flat.mean()) ** 2
+    flat = values.ravel().astype(np.float32)  # whose mean is next to nothing: steps up and down end at the borders
+    return float(flat @ flat) / flat.size
 
 
 def _steep(pixels: np.ndarray) -> float:
@@ -154,7 +164,8 @@ def _roughness(answers: np.ndarray) -> dict[str, float]:
     height, width = (side // _BLOCK * _BLOCK for side in answers.shape)
     if not height or not width:
         return {}
-    parts = np.abs(answers[:height, :width], dtype=np.float32)
-    blocks = parts.reshape(height // _BLOCK, _BLOCK, width // _BLOCK, _BLOCK).mean((1, 3)).ravel()
+    # Eight answers of at most 2,040 fit 16 bits, and numpy adds those fastest.
+    rows = np.abs(answers[:height, :width]).reshape(height // _BLOCK, _BLOCK, width).sum(1, dtype=np.int16)
+    blocks = rows.reshape(-1, _BLOCK).sum(1, dtype=np.int32) / _BLOCK**2
     at = len(blocks) * _FLAT // 100
     return {"noise": float(np.partition(blocks, at)[at]) * _SIGMA, "roughest": float(blocks.max()) * _SIGMA}

@@ -125,7 +125,8 @@ def _steps(grey: np.ndarray, rows: np.ndarray) -> np.ndarray:
     beyond = 3 * (below - above) - (grey[rows + 1].astype(np.int16) - grey[rows - 2])
     width = grey.shape[1] // _QUARTERS
     quarters = beyond[:, : width * _QUARTERS].reshape(len(rows), _QUARTERS, width).astype(np.float32) / 2
-    mean, spread = quarters.mean(2), quarters.std(2)
+    mean = quarters.sum(2) / width
+    spread = np.sqrt(np.maximum(np.einsum("rqc,rqc->rq", quarters, quarters) / width - mean**2, 0))
     size = np.where(np.abs(mean) > _STEP, mean / (spread + _FLAT), 0)
     one, other = size[:, :-1], size[:, 1:]
     together = np.where(one * other > 0, np.minimum(np.abs(one), np.abs(other)), 0)

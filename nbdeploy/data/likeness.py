@@ -28,8 +28,9 @@ _LAID_CLOSER = 0.3  # times as far as the stranger, at most, to be looked at in 
 _LAID_ALONE = 0.05  # where there are no strangers: of the variance
 _EDGES, _EDGES_CLOSER = 0.36, 0.36  # crops and turns of hands reach .35, the same hand in another pose begins at .33
 _EDGES_SMALL, _EDGES_CLOSER_SMALL = 0.2, 0.25  # the same of handwritten digits: .10 and .17
-_ROUGH_STEPS, _FINE_STEPS = 4, 5
-_AT_ONCE = 64  # pictures, with all that is laid on them: what a processor's cache holds
+_FIRST_STEPS, _ROUGH_STEPS, _FINE_STEPS = 2, 3, 5
+_WORTH = 0.6  # times as far as the stranger after the first steps, at most, to be fitted on
+_AT_ONCE = 32  # pictures, with all that is laid on them: what a processor's cache holds
 _EACH = 4096
 
 Pair = tuple[int, int, float]
@@ -118,12 +119,17 @@ def _parts(block: Nearest, fine: np.ndarray, small: np.ndarray) -> Iterator[Pair
 
 def _laid(own: np.ndarray, others: np.ndarray, fine: np.ndarray, small: np.ndarray) -> Iterator[Pair]:
     count, few = others.shape
-    rough = fit(coarse(fine[np.repeat(own, few)]), coarse(fine[others.ravel()]), steps=_ROUGH_STEPS)
+    first, second = coarse(fine[np.repeat(own, few)]), coarse(fine[others.ravel()])
+    rough = fit(first, second, steps=_FIRST_STEPS)
     distance, warp = rough.distance.reshape(count, few), rough.warp.reshape(count, few, -1)
     strangers = few > _STRANGER and len(fine) > 2 * _NEIGHBOUR
     far = np.argsort(distance, axis=1)[:, min(_STRANGER, few - 1)]
-    limit = _LAID_CLOSER * distance[np.arange(count), far] if strangers else np.full(count, _LAID_ALONE)
-    row, place = np.nonzero(distance < limit[:, None])
+    usual = distance[np.arange(count), far] if strangers else np.full(count, _LAID_ALONE / _LAID_CLOSER)
+    worth = np.nonzero(distance < _WORTH * usual[:, None])
+    chosen = np.ravel_multi_index(worth, distance.shape)
+    rough = fit(first[chosen], second[chosen], steps=_ROUGH_STEPS, warp=rough.warp[chosen])
+    distance[worth], warp[worth] = rough.distance, rough.warp
+    row, place = np.nonzero(distance < _LAID_CLOSER * usual[:, None])
     if not len(row):
         return
 
@@ -133,10 +139,10 @@ def _laid(own: np.ndarray, others: np.ndarray, fine: np.ndarray, small: np.ndarr
         return found.distance, edges_apart(first, second, found.warp)
 
     left, apart = in_detail(place)
-    usual = in_detail(far[row])[1] if strangers else np.ones(len(row))
+    apart_usually = in_detail(far[row])[1] if strangers else np.ones(len(row))
     tiny = small[own[row]] | small[others[row, place]]
     same = (apart < np.where(tiny, _EDGES_SMALL, _EDGES)) & np.isfinite(left)
-    same &= apart < usual * np.where(tiny, _EDGES_CLOSER_SMALL, _EDGES_CLOSER)
+    same &= apart < apart_usually * np.where(tiny, _EDGES_CLOSER_SMALL, _EDGES_CLOSER)
     for at in np.flatnonzero(same).tolist():
         yield int(own[row[at]]), int(others[row[at], place[at]]), max(0.0, 1 - float(left[at]))
 

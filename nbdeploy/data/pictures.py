@@ -33,10 +33,11 @@ def audit_pictures(
     images: ImageSet | str | os.PathLike[str], *, learn: Any = None, seed: int = 42, engine: str = "local"
 ) -> Findings:
     """What `nbdeploy.audit` says of pictures; its arguments and errors are those of `audit`."""
-    measure = registry.engines.load(engine)
+    measuring = registry.engines.load(engine)  # what cannot be is said before anything is looked at
     listed = _listed(images)
     paths = [path for path, _, _ in listed]
-    every = list(track(facts_of_all(paths, measure), "looking at pictures", total=len(paths)))
+    with measuring() as measure:
+        every = list(track(facts_of_all(paths, measure), "looking at pictures", total=len(paths)))
     found = list(quality_findings(paths, every))
     entries = [Entry(path, facts, label, split) for (path, label, split), facts in zip(listed, every, strict=True)]
     good = [entry for entry in entries if entry.facts.signature]

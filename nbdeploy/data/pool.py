@@ -15,11 +15,12 @@ import warnings
 from collections import deque
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
 from queue import SimpleQueue
 from typing import IO, Any
 
-from nbdeploy.data.facts import Facts, facts_of
+from nbdeploy.data.facts import Facts, Measure, facts_of
 
 FEW = 200
 """Up to so many files are measured in this process: the others take a moment to start."""
@@ -27,6 +28,12 @@ _BATCH = 16
 _MOST = 8  # processes; each may hold one huge picture
 _LENGTH = struct.Struct("<Q")
 _START = "import sys; sys.path[:] = sys.argv[1:]; from nbdeploy.data.pool import serve; serve()"
+
+
+@contextmanager
+def engine() -> Iterator[Measure]:
+    """What measures files inside the block."""
+    yield measure
 
 
 def measure(paths: Sequence[Path]) -> Iterator[Facts]:

@@ -47,7 +47,7 @@ _EXTENSIONS = {
     ".heif": "HEIC",
 }
 _BLOCKS = ("JPEG", "MPO")  # formats whose damage comes in blocks
-_KINDS = {"garbled": "garbled", "seam": "garbled"}
+_GARBLED = {"garbled", "seam"}
 _NOTES = {
     "garbled": (0.95, "its compressed pixels do not end where they should: bytes of it were overwritten", "exclude"),
     "seam": (0.7, "a seam runs along a row of its blocks, as where bytes of a JPEG were overwritten", "look"),
@@ -132,7 +132,7 @@ def _of(path: Path, facts: Facts, fellows: _Fellows) -> Iterator[_Row]:
     for note in facts.notes:
         if note in _NOTES:
             score, evidence, suggest = _NOTES[note]
-            yield _KINDS.get(note, note), score, evidence, suggest
+            yield "garbled" if note in _GARBLED else note, score, evidence, suggest
     yield from _shape(facts, fellows)
     if facts.measured:
         yield from _light(facts, fellows.of(facts))
@@ -168,10 +168,8 @@ def _light(facts: Facts, usual: dict[str, float]) -> Iterator[_Row]:
         evidence = f"noise of {facts.noise:.1f} grey values in its flat parts (usual {usual['noise']:.1f})"
         yield "noisy", 1 - 0.5 * least / facts.noise, evidence, "look"
     elif facts.format in _BLOCKS and facts.roughest > max(_ROUGH, _ROUGH_TIMES * usual["roughest"]):
-        evidence = (
-            f"a block of it is {facts.roughest / usual['roughest']:.1f} times as rough as any of others usually is"
-        )
-        if not _KINDS.keys() & set(facts.notes):
+        evidence = f"its roughest block is {facts.roughest / usual['roughest']:.1f} times as rough as those of others"
+        if not _GARBLED.intersection(facts.notes):
             yield "garbled", 0.6, evidence, "look"
     if small:
         if facts.steep < usual["steep"]:

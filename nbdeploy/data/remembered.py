@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import closing
 from pathlib import Path
 
 from nbdeploy.core.files import cache_dir
-from nbdeploy.data.facts import VERSION, Facts
+from nbdeploy.data.facts import VERSION, Facts, Measure
 
 _TABLES = """
 CREATE TABLE IF NOT EXISTS files (path BLOB PRIMARY KEY, size INTEGER, mtime INTEGER, sha256 TEXT) WITHOUT ROWID;
@@ -17,10 +17,6 @@ CREATE TABLE IF NOT EXISTS facts (sha256 TEXT PRIMARY KEY, body TEXT, signature 
 _PATIENCE_S = 30
 _EACH = 256
 """Files after which what was measured is kept: an audit that is stopped goes on from there."""
-
-
-Measure = Callable[[Sequence[Path]], Iterator[Facts]]
-"""What an engine is: the Facts of every path, in order; closing the iterator ends the work."""
 
 
 def facts_of_all(paths: Sequence[Path], measure: Measure) -> Iterator[Facts]:
@@ -53,6 +49,7 @@ def _open() -> sqlite3.Connection:
     try:
         place.parent.mkdir(parents=True, exist_ok=True)
         store = sqlite3.connect(place, timeout=_PATIENCE_S)
+        store.execute("PRAGMA synchronous = OFF")  # what is lost with the power is measured again
         store.executescript(_TABLES)
     except (OSError, sqlite3.Error):  # a cache that cannot be had costs time, never an audit
         store = sqlite3.connect(":memory:")
