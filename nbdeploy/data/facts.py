@@ -129,8 +129,8 @@ def _figures(grey: np.ndarray, counts: np.ndarray) -> dict[str, Any]:
     down = pixels[2:, 1:-1] + pixels[:-2, 1:-1]
     falling = pixels[2:, 2:] + pixels[:-2, :-2]
     rising = pixels[2:, :-2] + pixels[:-2, 2:]
-    for second in (across, down, falling, rising):  # in place: a fresh array costs more than the sum
-        second -= twice
+    for second in (across, down, falling, rising):
+        np.subtract(second, twice, out=second)  # in place: a fresh array costs more than the difference
     # The steps of the diagonals are longer by the root of two.
     least = min(_power(across), _power(down), _power(falling) / 2, _power(rising) / 2)
     laplacian, corners = across, falling

@@ -22,13 +22,14 @@ from nbdeploy.errors import DataError
 # Said before Ray is loaded: it reports its use to its makers otherwise.
 os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
 os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
-os.environ.setdefault("RAY_raylet_start_wait_time_s", "300")  # a busy machine needs more than its minute
+os.environ.setdefault("RAY_raylet_start_wait_time_s", "30")
 
 import ray
 
 _BATCH = 64  # files of one task: some 100 ms of work, so that asking costs little of it
 _AHEAD = 4  # tasks a core that are asked for before the first is waited for
 _RETRIES = 3
+_STARTS = 4  # one of its processes has to answer within 15 s, which a busy machine manages when its files are warm
 _GONE = "no such file"
 
 
@@ -46,18 +47,25 @@ def engine() -> Iterator[Measure]:
 
 
 def _start() -> None:
-    options: dict[str, Any] = {} if os.environ.get("RAY_ADDRESS") else {"include_dashboard": False}
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # of Ray about its own future
-            ray.init(log_to_driver=False, logging_level=logging.ERROR, **options)
-    except Exception as error:  # Ray raises bare Exceptions too
-        where = os.environ.get("RAY_ADDRESS")
-        why = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise DataError(
-            f"Ray could not be {f'reached at RAY_ADDRESS={where}' if where else 'started'}: {why}",
-            hint='Leave engine="ray" out to measure the files on this machine.',
-        ) from error
+    # A Ray of our own is nobody else's: it listens to this machine only.
+    own = {"include_dashboard": False, "_node_ip_address": "127.0.0.1"}
+    options: dict[str, Any] = {} if os.environ.get("RAY_ADDRESS") else own
+    where = os.environ.get("RAY_ADDRESS")
+    for last in (False,) * (0 if where else _STARTS - 1) + (True,):
+        try:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")  # of Ray about its own future
+                ray.init(log_to_driver=False, logging_level=logging.ERROR, **options)
+        except Exception as error:  # Ray raises bare Exceptions too
+            ray.shutdown()
+            if not last:
+                continue
+            why = str(error).splitlines()[0] if str(error) else type(error).__name__
+            raise DataError(
+                f"Ray could not be {f'reached at RAY_ADDRESS={where}' if where else 'started'}: {why}",
+                hint='Leave engine="ray" out to measure the files on this machine.',
+            ) from error
+        return
 
 
 def measure(paths: Sequence[Path]) -> Iterator[Facts]:
