@@ -14,6 +14,7 @@ from nbdeploy.data.twins import Entry
 
 _COMPONENTS = 64
 _EASE = 0.1  # inverse strength of regularisation
+_ROWS = 8192  # at a time
 _NEIGHBOURS = 10
 _FAR = 5.0  # times the usual spread of the distances to the neighbours
 _REFERENCES = 20_000
@@ -38,7 +39,7 @@ def label_doubts(entries: Sequence[Entry], features: np.ndarray, *, seed: int) -
     judged = judge(
         [entry.label for entry in entries],
         np.array([entry.facts.sha256 for entry in entries]),
-        lambda use: linear(features[use], components=_COMPONENTS, ease=_EASE),
+        lambda use: linear(_components(features, use), components=_COMPONENTS, ease=_EASE),
         seed=seed,
         what="pictures",
         better=("; learn= gives a better one", " Train one and pass learn=."),
@@ -46,6 +47,23 @@ def label_doubts(entries: Sequence[Entry], features: np.ndarray, *, seed: int) -
     found = (_finding(entries[doubt.at], doubt) for doubt in judged.doubts)
     guesses: dict[Path | int, Guess] = {entries[at].path: guess for at, guess in judged.guesses.items()}
     return Doubts(tuple(found), judged.remarks, guesses)
+
+
+def _components(features: np.ndarray, use: np.ndarray) -> np.ndarray:
+    """The chosen rows along the axes on which they differ most, which say nearly all in a fraction of the time.
+
+    Block by block, so that a million rows are never held twice.
+    """
+    if features.shape[1] <= _COMPONENTS:
+        return np.asarray(features[use], np.float32)
+    blocks = [use[start : start + _ROWS] for start in range(0, len(use), _ROWS)]
+    middle = sum(features[some].sum(0, dtype=np.float64) for some in blocks) / len(use)
+    square = np.zeros((features.shape[1], features.shape[1]))
+    for some in blocks:
+        centred = (features[some] - middle).astype(np.float32)
+        square += centred.T @ centred
+    axes = np.linalg.eigh(square)[1][:, -_COMPONENTS:].astype(np.float32)
+    return np.concatenate([(features[some] - middle).astype(np.float32) @ axes for some in blocks])
 
 
 def _finding(entry: Entry, doubt: Doubt) -> Finding:
