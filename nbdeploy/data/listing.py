@@ -54,7 +54,7 @@ def list_folder(path: Path, *, exts: Iterable[str] | None = None, source: str = 
         _list_labels(folder, split, wanted, listing, sniff=exts is None, loose=loose)
     if sides:
         inside = {folder.name for _, folder in sides}
-        beside = [entry.name for entry in _entries(root) if entry.is_dir() and entry.name not in inside]
+        beside = [entry.name for entry in _entries(root) if _is_folder(entry) and entry.name not in inside]
         if beside:
             listing.remarks.append(
                 f"{names(sorted(map(shown, beside)))} beside {' and '.join(sorted(inside))} left out: "
@@ -68,9 +68,9 @@ def only_folder(root: Path) -> Path:
     """`root`, or the one folder it holds, and so on down: archives often pack one folder around the class folders."""
     while True:
         entries = list(_entries(root))
-        folders = [Path(entry.path) for entry in entries if entry.is_dir()]
-        pictures = any(_is_picture(entry, EXTENSIONS, sniff=False) for entry in entries if not entry.is_dir())
-        if pictures or len(folders) != 1 or not any(entry.is_dir() for entry in _entries(folders[0])):
+        folders = [Path(entry.path) for entry in entries if _is_folder(entry)]
+        pictures = any(_is_picture(entry, EXTENSIONS, sniff=False) for entry in entries if not _is_folder(entry))
+        if pictures or len(folders) != 1 or not any(_is_folder(entry) for entry in _entries(folders[0])):
             return root
         root = folders[0]
 
@@ -92,11 +92,11 @@ def _sides(root: Path) -> list[tuple[Split | None, Path]]:
     found: list[tuple[str, Path]] = [
         (SPLIT_NAMES[entry.name.lower()], Path(entry.path))
         for entry in _entries(root)
-        if entry.is_dir() and entry.name.lower() in SPLIT_NAMES
+        if _is_folder(entry) and entry.name.lower() in SPLIT_NAMES
     ]
     kinds = {kind for kind, _ in found}
     # A class may be called "train": a side of a split has folders of its own.
-    has_labels = all(any(e.is_dir() for e in _entries(folder)) for kind, folder in found if kind == "train")
+    has_labels = all(any(_is_folder(e) for e in _entries(folder)) for kind, folder in found if kind == "train")
     if "train" not in kinds or len(kinds) == 1 or not has_labels:
         return []
     held = "valid" if "valid" in kinds else "test"
@@ -109,7 +109,7 @@ def _list_labels(
 ) -> None:
     unlabelled = 0
     for entry in _entries(folder, listing):
-        if not entry.is_dir():
+        if not _is_folder(entry):
             if _is_picture(entry, wanted, sniff=sniff):
                 unlabelled += not loose
                 if loose:
@@ -155,10 +155,17 @@ def _files(folder: Path, listing: Listing) -> Iterator[os.DirEntry[str]]:
             continue
         seen.add(real)
         for entry in _entries(here, listing):
-            if entry.is_dir():
+            if _is_folder(entry):
                 folders.append(Path(entry.path))
             else:
                 yield entry
+
+
+def _is_folder(entry: os.DirEntry[str]) -> bool:
+    try:
+        return entry.is_dir()
+    except OSError:  # a link to itself
+        return False
 
 
 def _is_picture(entry: os.DirEntry[str], wanted: frozenset[str], *, sniff: bool) -> bool:

@@ -18,7 +18,7 @@ from nbdeploy.data.doubtful import label_doubts, outliers
 from nbdeploy.data.embed import embeddings
 from nbdeploy.data.findings import Findings
 from nbdeploy.data.imageset import ImageSet
-from nbdeploy.data.likeness import coarse, thumbnails
+from nbdeploy.data.likeness import COARSE, coarse, thumbnails
 from nbdeploy.data.listing import list_folder
 from nbdeploy.data.quality import quality_findings
 from nbdeploy.data.records import count, shown
@@ -67,7 +67,7 @@ def _listed(images: ImageSet | str | os.PathLike[str]) -> list[tuple[Path, str, 
 
 def _thumbnails(entries: Sequence[Entry]) -> np.ndarray:
     fine = thumbnails([entry.facts for entry in entries])
-    return coarse(fine, np.float16).reshape(len(fine), -1)
+    return coarse(fine, np.float16).reshape(len(fine), COARSE * COARSE)
 
 
 def _small_classes(entries: Sequence[Entry]) -> Iterator[Finding]:

@@ -153,6 +153,25 @@ def test_a_folder_of_loose_pictures_of_no_class_is_audited_too(tmp_path):
         nd.audit(tmp_path.joinpath("empty") if (tmp_path / "empty").mkdir() is None else tmp_path)
 
 
+def test_odd_names_and_links_stop_no_audit(tmp_path):
+    for name in (" ", "k"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "one.jpg").write_bytes(jpeg(scene(len(name) + ord(name))))
+    Path(os.fsdecode(os.fsencode(tmp_path / "k") + b"/\xff\xfe.jpg")).write_bytes(b"junk")
+    (tmp_path / "k" / "above").symlink_to(tmp_path)
+    (tmp_path / "k" / "itself.jpg").symlink_to(tmp_path / "k" / "itself.jpg")
+    found = nd.audit(tmp_path)
+    assert {"not_an_image": 1, "unreadable": 1} == found.of("not_an_image", "unreadable").counts
+    assert found.to_dict() == json.loads(json.dumps(found.to_dict()))
+
+
+@pytest.mark.parametrize(("content", "counts"), [(b"", {"empty_file": 1}), (jpeg(scene(1)), {})])
+def test_a_folder_of_one_file_is_audited_too(tmp_path, content, counts):
+    (tmp_path / "k").mkdir()
+    (tmp_path / "k" / "one.jpg").write_bytes(content)
+    assert counts == nd.audit(tmp_path).counts
+
+
 def test_copies_over_a_given_split_are_leaks(tmp_path):
     for side, seeds in (("train", range(8)), ("valid", range(8, 12))):
         for number in seeds:
