@@ -24,6 +24,7 @@ _ONES = b"\xff\0" * 7  # 56 set bits, which are no code: enough to look ahead at
 _PLACES = 8  # pixels of a row that are looked at to see whether it was written
 _QUARTERS = 4  # of a row: a seam runs through two that lie together, since it may begin anywhere
 _FLAT, _STEP = 1.0, 5.0  # grey values: the spread along a seam that is no spread, and the smallest step
+_GRAIN = 0.3  # grey values: photos have some, a bar on a page has none
 _SEAM = 1.2  # step over spread: 1 of 2,062 pictures of hands reaches it, and half of the seams do
 _SEAM_CLOSE = 2.0  # of small pictures and of close rows of blocks, where an edge lies between two rows more often
 _FAR, _TINY = 16, 64  # pixels
@@ -112,11 +113,16 @@ def _has_seam(grey: np.ndarray, tall: float) -> bool:
     rows = np.arange(2, len(grey) - 1)
     place = rows % step
     limit = _SEAM if step >= _FAR and max(grey.shape) > _TINY else _SEAM_CLOSE
-    at_blocks = _steps(grey, rows[place == 0]).max()
-    if at_blocks < limit:
+    at_blocks = _steps(grey, rows[place == 0])
+    seams = np.flatnonzero(at_blocks >= limit)
+    # Bytes are overwritten in one place, and what follows it is shifted: above it on one side, below it on the other.
+    if not len(seams) or seams[-1] - seams[0] > 1:
+        return False
+    across = np.arange(step, grey.shape[1] - 1, step)
+    if _steps(grey.T, across).max() >= limit:  # drawn on squared paper
         return False
     elsewhere = _steps(grey, rows[(place > 1) & (place < step - 1)])
-    return bool(at_blocks > _SEAM_TIMES * np.partition(elsewhere, -3)[-3])
+    return bool(at_blocks.max() > _SEAM_TIMES * np.partition(elsewhere, -3)[-3])
 
 
 def _steps(grey: np.ndarray, rows: np.ndarray) -> np.ndarray:
@@ -127,7 +133,8 @@ def _steps(grey: np.ndarray, rows: np.ndarray) -> np.ndarray:
     quarters = beyond[:, : width * _QUARTERS].reshape(len(rows), _QUARTERS, width).astype(np.float32) / 2
     mean = quarters.sum(2) / width
     spread = np.sqrt(np.maximum(np.einsum("rqc,rqc->rq", quarters, quarters) / width - mean**2, 0))
-    size = np.where(np.abs(mean) > _STEP, mean / (spread + _FLAT), 0)
+    drawn = spread < _GRAIN
+    size = np.where((np.abs(mean) > _STEP) & ~drawn, mean / (spread + _FLAT), 0)
     one, other = size[:, :-1], size[:, 1:]
     together = np.where(one * other > 0, np.minimum(np.abs(one), np.abs(other)), 0)
     return np.asarray(together.max(1))

@@ -89,3 +89,11 @@ def test_facts_name_the_damage(tmp_path):
     broken.write_bytes(garble(data, 3, size=200))
     assert () == facts_of(whole).notes
     assert ("garbled",) == facts_of(broken).notes
+
+
+def test_what_is_drawn_along_the_blocks_of_a_jpeg_is_no_seam():
+    squares = np.random.default_rng(0).integers(30, 220, (6, 8, 3), dtype=np.uint8)
+    page = np.full((96, 128, 3), 250, np.uint8)
+    page[:32] = 40
+    for pixels in (squares.repeat(16, 0).repeat(16, 1), page):
+        assert () == looked_at(jpeg(Image.fromarray(pixels)))[0]

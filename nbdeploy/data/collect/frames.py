@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from nbdeploy.data.facts import SIGNATURE
+from nbdeploy.data.likeness import COARSE
 from nbdeploy.data.records import shown
 from nbdeploy.data.scan import MAX_PIXELS
 from nbdeploy.errors import DataError, MissingExtra, NbdeployWarning
@@ -120,7 +120,7 @@ def _different(decoded: Iterator[tuple[float, Any]], every: float, different: fl
         if second < due - 1e-6:
             continue
         small = frame.reformat(width=min(frame.width, 160), height=min(frame.height, 160), format="gray")
-        grey = Image.fromarray(small.to_ndarray()).resize((SIGNATURE, SIGNATURE), Image.Resampling.BOX)
+        grey = Image.fromarray(small.to_ndarray()).resize((COARSE, COARSE), Image.Resampling.BOX)
         look = np.asarray(grey, dtype=np.float32)
         if last is not None and float(np.sqrt(np.mean((look - last) ** 2))) < different:
             continue

@@ -10,7 +10,8 @@ import numpy as np
 
 from nbdeploy.core.finding import KINDS
 from nbdeploy.data.collect.items import Badge
-from nbdeploy.data.facts import SIGNATURE, Facts
+from nbdeploy.data.facts import Facts
+from nbdeploy.data.likeness import COARSE, coarse, thumbnails, turned
 from nbdeploy.data.quality import quality_findings
 from nbdeploy.data.scan import TINY
 
@@ -43,7 +44,7 @@ class Screen:
     """What was seen so far, so that the next picture can be held against it."""
 
     def __init__(self) -> None:
-        self._rows = np.zeros((0, SIGNATURE * SIGNATURE), np.float32)
+        self._rows = np.zeros((0, COARSE * COARSE), np.float32)
         self._used = 0
         self._keys: list[str] = []
         self._facts: list[Facts] = []
@@ -106,7 +107,7 @@ class Screen:
 
     def _likeness(self, row: np.ndarray) -> np.ndarray:
         """Cosines with every picture, each in its best orientation."""
-        return np.asarray((_turned(row) @ self._rows[: self._used].T).max(0))
+        return np.asarray((turned(row[None]) @ self._rows[: self._used].T).max(0))
 
     def _limit(self, likeness: np.ndarray, closer: float) -> float:
         """The likeness from which a picture is nearly the same as the one that `likeness` is of."""
@@ -130,14 +131,6 @@ def _plainly(facts: Facts) -> Iterator[Badge]:
 def _row(facts: Facts) -> np.ndarray | None:
     if not facts.signature:
         return None
-    row = np.frombuffer(facts.signature, np.float16).astype(np.float32)
+    row = coarse(thumbnails([facts])).ravel()
     row = row - row.mean()
     return None if row.std() <= _CONTRAST else row / np.linalg.norm(row)
-
-
-def _turned(row: np.ndarray) -> np.ndarray:
-    """(8, cells): the eight orientations."""
-    square = row.reshape(SIGNATURE, SIGNATURE)
-    return np.stack(
-        [side[::up, ::across].ravel() for side in (square, square.T) for up in (1, -1) for across in (1, -1)]
-    )
