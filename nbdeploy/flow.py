@@ -118,7 +118,7 @@ def verify(bundle: Bundle | str | Path, model: Any = None, *, images: ImageSet |
 
     opened = bundle if isinstance(bundle, Bundle) else Bundle.open(bundle)
     checks = standing_checks(opened)
-    metrics: dict[str, Any] = {"size_bytes": opened.model.stat().st_size} if opened.model.is_file() else {}
+    metrics: dict[str, Any] = {"size_bytes": opened.size_bytes} if opened.model.exists() else {}
     if model is None:
         return Report(checks=(*checks, NOT_COMPARED), metrics=metrics)
     program = as_program(model, images=images)
