@@ -51,7 +51,7 @@ class Target(ABC):
 
     @abstractmethod
     def lower(self, exported: ExportedProgram, signature: Signature, out: Path) -> None:
-        """Write the full-precision model to `out`, a file or a folder: uint8 NHWC in, float32 out, as the signature says."""
+        """Write the full-precision model to `out`, a file or a folder. Input uint8 NHWC, output float32 (signature)."""
 
     def shrink(
         self, base: Path, out: Path, recipe: Recipe, calibration: np.ndarray | None, signature: Signature
