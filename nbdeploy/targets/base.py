@@ -62,6 +62,23 @@ class Target(ABC):
         """
         raise UsageError(f"The target {self.name} cannot do {recipe.name}.", hint=f"It can: {', '.join(self.recipes)}.")
 
+    def make(
+        self,
+        exported: ExportedProgram,
+        signature: Signature,
+        *,
+        base: Path,
+        out: Path,
+        recipe: Recipe,
+        calibration: np.ndarray | None,
+    ) -> None:
+        """Write the full-precision model to `base` and the recipe's to `out`.
+
+        For a runtime whose recipes start from the graph and not from its file; the others have `shrink`.
+        """
+        self.lower(exported, signature, base)
+        self.shrink(base, out, recipe, calibration, signature)
+
     def check(self, recipe: Recipe) -> None:
         """Raise UsageError for a recipe it does not honour, MissingExtra for a package that is not installed."""
         if recipe.name not in self.recipes:

@@ -118,9 +118,8 @@ def main(job: Path) -> None:
     if recipe.name == "fp32":
         target.lower(exported, signature, model)
         return
-    target.lower(exported, signature, base)
     calibration = np.load(job / "calibration.npy", allow_pickle=False) if wanted["calibrated"] else None
-    target.shrink(base, model, recipe, calibration, signature)
+    target.make(exported, signature, base=base, out=model, recipe=recipe, calibration=calibration)
 
 
 def _end_with_parent() -> None:
