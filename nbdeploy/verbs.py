@@ -107,7 +107,8 @@ def verify(args: argparse.Namespace) -> Done:
     from nbdeploy.flow import verify as run  # noqa: PLC0415 - called lazily
 
     images = read_images(args.images) if args.images else None
-    report = run(args.bundle, args.model, images=images)
+    keywords = _keywords(args, only={"verify_files", "arch"})
+    report = run(args.bundle, args.model, images=images, **keywords)
     return Done(report.to_dict(), str(report), ok=report.ok)
 
 
@@ -136,7 +137,7 @@ def doctor(args: argparse.Namespace) -> Done:
     """Say what is installed."""
     from nbdeploy.checkup import doctor as look  # noqa: PLC0415 - called lazily
 
-    found = look(gpu=args.gpu)
+    found = look(**_keywords(args))
     return Done(found.to_dict(), str(found))
 
 

@@ -43,6 +43,8 @@ class Target(ABC):
     """Other Python files that `runtime` imports by their own names; they lie beside it in bundles."""
     runtime_requirements: ClassVar[tuple[str, ...]]
     """Distributions that `runtime` needs beside numpy and Pillow."""
+    on_arm: ClassVar[bool] = False
+    """Whether what `runtime` needs is built for ARM64 Linux, so that a bundle can be run on an emulated one."""
     apps: ClassVar[tuple[Path, ...]] = ()
     """Folders of nbdeploy/templates that are copied into bundles as they are, as app/NAME: host code that reads labels,
     size and resize rule from the bundle's manifest, never from constants of its own."""

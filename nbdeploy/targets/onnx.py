@@ -44,6 +44,7 @@ class OnnxTarget(Target):
     tools = ("torch", "onnx", "onnxscript", "onnxruntime")
     runtime = RUNTIMES / "onnx.py"
     runtime_requirements = ("onnxruntime",)
+    on_arm = True
     platforms = (
         "C, C++, C#, Java: load {model} with onnxruntime; set ORT_DISABLE_TELEMETRY=1 beforehand.",
         "Android and iOS: onnxruntime-android (Maven) and onnxruntime-objc (CocoaPods) load {model} as it is.",

@@ -210,6 +210,12 @@ def _readme(manifest: Mapping[str, Any], report: Report, target: Target) -> str:
     )
 
 
+def load_original(folder: Path) -> np.ndarray:
+    """What the original model answers on the samples, float32 ``[n, classes]``, in the order of `load_expected`."""
+    raw = json.loads((folder / "samples" / "expected.json").read_text(encoding="utf-8"))
+    return np.array([list(row["probabilities"].values()) for row in raw["samples"]], dtype=np.float32)
+
+
 def load_expected(folder: Path) -> tuple[list[Path], np.ndarray, float]:
     """Sample files, what the bundle answered when it was made (float32 ``[n, classes]``), and the tolerance."""
     raw = json.loads((folder / "samples" / "expected.json").read_text(encoding="utf-8"))
