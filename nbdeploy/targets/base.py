@@ -21,7 +21,8 @@ if TYPE_CHECKING:
     from nbdeploy.core.signature import Signature
 
 Run = Callable[["np.ndarray"], "np.ndarray"]
-RUNTIMES = Path(__file__).resolve().parents[1] / "templates" / "python" / "runtimes"
+TEMPLATES = Path(__file__).resolve().parents[1] / "templates"
+RUNTIMES = TEMPLATES / "python" / "runtimes"
 
 
 class Target(ABC):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from nbdeploy.targets.base import RUNTIMES, Target
+from nbdeploy.targets.base import RUNTIMES, TEMPLATES, Target
 
 if TYPE_CHECKING:
     import numpy as np
@@ -14,8 +14,6 @@ if TYPE_CHECKING:
 
     from nbdeploy.core.recipe import Recipe
     from nbdeploy.core.signature import Signature
-
-_APP = RUNTIMES.parents[1] / "executorch"
 
 
 class ExecutorchTarget(Target):
@@ -29,7 +27,7 @@ class ExecutorchTarget(Target):
     tools = ("torch", "executorch", "torchao")
     runtime = RUNTIMES / "executorch.py"
     runtime_requirements = ("executorch", "torch")
-    apps = (_APP,)
+    apps = (TEMPLATES / "executorch",)
     platforms = (
         "Android: app/executorch/Classifier.kt, with org.pytorch:executorch-android and {model} in the assets.",
         "iOS: app/executorch/Classifier.swift, with the Swift package executorch and {model} in the app.",
