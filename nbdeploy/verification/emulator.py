@@ -115,7 +115,8 @@ def set_up() -> Arm:
         with step("trying it") as note:
             for runtime in _runtimes():
                 code = f"import platform, runpy; runpy.run_path({str(runtime)!r}); print(platform.machine())"
-                _run([*python, "-c", code], log, path=str(work))
+                # It leaves compiled files beside the modules, so that later runs start quicker.
+                _run([*python, "-c", code], log, path=str(work), compiled=True)
                 note(runtime.stem)
         write_json(work / _READY, {"packages": _pins()})
     return arm()
@@ -168,8 +169,10 @@ def _pins() -> list[str]:
 
 def _make_tree(work: Path, log: Path) -> str:
     archive = work / "tree.tar"
-    command = ["mmdebstrap", "--arch=arm64", "--variant=extract", f"--include={_IN_TREE}", _SUITE, str(archive)]
-    _run([*command, *_mirror()], log)
+    # Of its ways, the one that needs neither root nor more than one user id; root's own is refused that one.
+    mode = "root" if os.geteuid() == 0 else "chrootless"
+    command = ["mmdebstrap", f"--mode={mode}", "--arch=arm64", "--variant=extract", f"--include={_IN_TREE}"]
+    _run([*command, _SUITE, str(archive), *_mirror()], log)
     with tarfile.open(archive) as source:
         source.extractall(work, filter=_plain)  # noqa: S202 - Debian's own packages, checked by apt, filtered below
     archive.unlink()
@@ -189,7 +192,11 @@ def _plain(member: tarfile.TarInfo, place: str) -> tarfile.TarInfo | None:
 
 def _mirror() -> list[str]:
     """Where apt gets Debian's packages on this machine; nothing where this is no Debian: mmdebstrap knows a place."""
-    if "ID=debian" not in Path("/etc/os-release").read_text(encoding="utf-8").splitlines():
+    try:
+        system = platform.freedesktop_os_release()["ID"]
+    except OSError:
+        system = ""
+    if system != "debian":
         return []
     told = subprocess.run(
         ["apt-get", "indextargets", "--format", "$(RELEASE) $(COMPONENT) $(REPO_URI)", "Created-By: Packages"],  # noqa: S607 - the system's own
@@ -209,8 +216,10 @@ def _fetch(work: Path, python: str, log: Path) -> None:
     _run([*command, *platforms, *_pins()], log)
 
 
-def _run(command: Sequence[str], log: Path, *, path: str = "") -> None:
+def _run(command: Sequence[str], log: Path, *, path: str = "", compiled: bool = False) -> None:
     shown = environment(path)
+    if compiled:
+        del shown["PYTHONDONTWRITEBYTECODE"]
     with log.open("ab") as file:
         try:
             done = subprocess.run(command, stdin=subprocess.DEVNULL, stdout=file, stderr=file, env=shown, check=False)  # noqa: S603 - the tools named above

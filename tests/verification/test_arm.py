@@ -114,8 +114,8 @@ def test_setting_up_goes_on_where_it_was_interrupted(monkeypatch: pytest.MonkeyP
     monkeypatch.setattr(shutil, "which", lambda name: f"/usr/bin/{name}")
     ran: list[str] = []
 
-    def run(command: Any, log: Path, *, path: str = "") -> None:
-        del log
+    def run(command: Any, log: Path, *, path: str = "", compiled: bool = False) -> None:
+        del log, compiled
         if command[0] == "mmdebstrap":
             ran.append("tree")
             _small_tree(next(Path(word) for word in command if word.endswith(".tar")))
