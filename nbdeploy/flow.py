@@ -109,25 +109,55 @@ def deploy(
     return Bundle.load(place)
 
 
-def verify(bundle: Bundle | str | Path, model: Any = None, *, images: ImageSet | str | Path | None = None) -> Report:
+def verify(
+    bundle: Bundle | str | Path,
+    model: Any = None,
+    *,
+    images: ImageSet | str | Path | None = None,
+    verify_files: int | None = None,
+    arch: str | None = None,
+) -> Report:
     """Check a bundle where it stands and, where `model` (Learner, Program or folder) is given, hold it to the original.
 
-    Gives a Report; does not raise for a failed check. Raises BundleError when there is no bundle.
+    At most `verify_files` held-out files of the model are compared. `arch` "aarch64" runs the bundle's own code on an
+    ARM64 processor too, emulated where this machine has none (``nbdeploy doctor --setup-arm`` gets what that takes), on
+    the same files or, without a model, on the bundle's samples.
+
+    Gives a Report; does not raise for a failed check. Raises BundleError when there is no bundle, UnknownName for an
+    `arch` that there is not.
     """
+    from nbdeploy.verification.arm import Asked, arm_check  # noqa: PLC0415 - numpy
+    from nbdeploy.verification.emulator import arch_named  # noqa: PLC0415
     from nbdeploy.verification.parity import NOT_COMPARED, parity  # noqa: PLC0415 - numpy
     from nbdeploy.verification.standing import standing_checks  # noqa: PLC0415
 
+    arch = None if arch is None else arch_named(arch)
     opened = bundle if isinstance(bundle, Bundle) else Bundle.open(bundle)
     checks = standing_checks(opened)
-    metrics: dict[str, Any] = {"size_bytes": opened.model.stat().st_size} if opened.model.is_file() else {}
+    metrics: dict[str, Any] = {"size_bytes": opened.size_bytes} if opened.model.exists() else {}
     if model is None:
+        if arch:
+            there, more = arm_check(opened)
+            checks, metrics = [*checks, there], {**metrics, **more}
         return Report(checks=(*checks, NOT_COMPARED), metrics=metrics)
-    program = as_program(model, images=images)
+    program = as_program(model, images=images, verify_files=verify_files)
     if program.signature.labels != opened.labels:
         raise UsageError(
             "The bundle and the model have different labels.", hint="Name the model that this bundle was made from."
         )
-    found = parity(opened, program, _available(program)).comparison
+    available = _available(program)
+    answered = parity(opened, program, available)
+    found = answered.comparison
+    if arch:
+        files = [program.reference.held_out[index] for index in available]
+        asked = Asked(
+            [file.path for file in files],
+            [file.label for file in files],
+            program.reference.probabilities[available],
+            answered.answers,
+        )
+        there, more = arm_check(opened, asked)
+        checks, metrics = [*checks, there], {**metrics, **more}
     return Report(
         checks=(*found.checks, *checks),
         metrics={**found.metrics, **metrics},

@@ -19,6 +19,7 @@ from nbdeploy.core.recipe import RECIPES, recipe_named
 from nbdeploy.errors import UnknownName
 from nbdeploy.parsing import Named, Parser, rate, share, whole
 from nbdeploy.registry import engines, targets
+from nbdeploy.verification.emulator import ARCHES, arch_named
 
 TERMINAL_ONLY = frozenset({"json", "traceback"})
 
@@ -43,7 +44,8 @@ def _dataset(name: str) -> str:
 
 TARGET = Named(targets.names, targets.canonical)
 RECIPE = Named(lambda: RECIPES, lambda name: recipe_named(name).name)
-ARCH = Named(_archs, str)  # train() itself refuses an unknown one; asking here would import torch for a typing error
+NET = Named(_archs, str)  # train() itself refuses an unknown one; asking here would import torch for a typing error
+ARCH = Named(lambda: ARCHES, arch_named)
 DATASET = Named(_datasets, _dataset)
 
 
@@ -98,7 +100,7 @@ def _train_options(parser: Parser, *, notebook: bool) -> None:
     if not notebook:  # a notebook keeps the Learner; a terminal has to keep a file
         parser.add_argument("-o", "--out", metavar="MODEL", required=True, help="the folder to save the model in")
         parser.add_argument("--overwrite", action="store_true", help="take the place of a model that exists")
-    parser.add_argument("--arch", type=ARCH, default="resnet18", help="any torchvision or timm name (resnet18)")
+    parser.add_argument("--arch", type=NET, default="resnet18", help="any torchvision or timm name (resnet18)")
     parser.add_argument("--epochs", type=whole(1), default=5, metavar="N", help="passes over the pictures (5)")
     parser.add_argument("--size", type=whole(1), metavar="PIXELS", help="side of the square the model sees")
     parser.add_argument("--lr", type=rate, metavar="RATE", help="highest learning rate; found out by default")
@@ -148,6 +150,12 @@ def _verify_options(parser: Parser, *, notebook: bool) -> None:
     parser.add_argument("bundle", metavar="BUNDLE", help="a bundle's folder")
     parser.add_argument("--model", metavar="MODEL", help="the saved model to compare with, file by file")
     parser.add_argument("--data", dest="images", metavar="DIR", help="pictures to compare on")
+    parser.add_argument(
+        "--verify-files", type=whole(1), metavar="N", help="held-out files to compare on, at most (all it has)"
+    )
+    parser.add_argument(
+        "--arch", type=ARCH, help=f"run it on another processor too, emulated where needed: {', '.join(ARCHES)}"
+    )
 
 
 def _predict_options(parser: Parser, *, notebook: bool) -> None:
@@ -159,6 +167,9 @@ def _predict_options(parser: Parser, *, notebook: bool) -> None:
 def _doctor_options(parser: Parser, *, notebook: bool) -> None:
     del notebook
     parser.add_argument("--gpu", action="store_true", help="look for a GPU too, which imports torch (seconds)")
+    parser.add_argument(
+        "--setup-arm", action="store_true", help="get what running bundles on an emulated ARM64 processor takes, once"
+    )
 
 
 def _demo_options(parser: Parser, *, notebook: bool) -> None:

@@ -99,7 +99,8 @@ def verify(args: argparse.Namespace) -> Done:
     from nbdeploy.flow import verify as run  # noqa: PLC0415 - called lazily
 
     images = read_images(args.images, {})[0] if args.images else None
-    report = run(args.bundle, args.model, images=images)
+    keywords = _keywords(args, only={"verify_files", "arch"})
+    report = run(args.bundle, args.model, images=images, **keywords)
     return Done(report.to_dict(), str(report), ok=report.ok)
 
 
@@ -128,7 +129,7 @@ def doctor(args: argparse.Namespace) -> Done:
     """Say what is installed."""
     from nbdeploy.checkup import doctor as look  # noqa: PLC0415 - called lazily
 
-    found = look(gpu=args.gpu)
+    found = look(**_keywords(args))
     return Done(found.to_dict(), str(found))
 
 

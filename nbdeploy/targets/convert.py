@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from nbdeploy.core.artifact import Artifact
-from nbdeploy.core.files import log_file, sha256_of, write_json
+from nbdeploy.core.files import log_file, parts, sha256_of_parts, write_json
 from nbdeploy.core.recipe import Recipe, recipe_named
 from nbdeploy.core.signature import Signature
 from nbdeploy.errors import ConversionError, UsageError
@@ -59,7 +59,7 @@ def convert(
     code = _run([sys.executable, "-m", "nbdeploy.targets.convert", str(job)], log)
     took = time.monotonic() - start
     model, base = (job / f"{stem}{target.suffix}" for stem in (_MODEL, _BASE))
-    if code != 0 or not model.is_file():
+    if code != 0 or not model.exists():
         raise ConversionError(
             f"Converting to {target.name} with {recipe.name} failed: {_last_words(log, code)}",
             hint=f"What the converter printed is in {log}.",
@@ -69,8 +69,8 @@ def convert(
         path=model,
         target=target.name,
         recipe=recipe,
-        sha256=sha256_of(model),
-        size_bytes=model.stat().st_size,
+        sha256=sha256_of_parts(model),
+        size_bytes=sum(file.stat().st_size for file in parts(model)),
         tools=tool_versions("nbdeploy", *target.tools),
         conversion_s=round(took, 2),
         log=log,
@@ -118,9 +118,8 @@ def main(job: Path) -> None:
     if recipe.name == "fp32":
         target.lower(exported, signature, model)
         return
-    target.lower(exported, signature, base)
     calibration = np.load(job / "calibration.npy", allow_pickle=False) if wanted["calibrated"] else None
-    target.shrink(base, model, recipe, calibration, signature)
+    target.make(exported, signature, base=base, out=model, recipe=recipe, calibration=calibration)
 
 
 def _end_with_parent() -> None:

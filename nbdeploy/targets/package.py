@@ -14,7 +14,7 @@ import numpy as np
 
 from nbdeploy.core.artifact import Artifact
 from nbdeploy.core.bundle import FORMAT, MANIFEST, sealed
-from nbdeploy.core.files import sha256_of, write_json
+from nbdeploy.core.files import parts, sha256_of, write_json
 from nbdeploy.core.report import Report
 from nbdeploy.exporting.program import tool_versions
 from nbdeploy.templates.python import predict as host
@@ -44,15 +44,20 @@ def lay_out(
 ) -> dict[str, Any]:
     """Write model, labels and host code into `work`, and a first manifest; gives the manifest."""
     model = f"model{target.suffix}"
-    shutil.copyfile(artifact.path, work / model)
+    for part in parts(artifact.path):
+        place = work / part.relative_to(artifact.path.parent)
+        place.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(part, place)
     (work / "labels.txt").write_text("\n".join(program.signature.labels) + "\n", encoding="utf-8")
     app = work / "app" / "python"
     app.mkdir(parents=True)
-    shutil.copyfile(HOST_CODE, app / "predict.py")
-    shutil.copyfile(target.runtime, app / "runtime.py")
+    for file, source in host_code(target).items():
+        shutil.copyfile(source, app / file)
     versions = tool_versions("numpy", "pillow", *target.runtime_requirements)
     lines = [f"{package}  # made with {number}\n" for package, number in versions.items()]
     (app / "requirements.txt").write_text("".join(lines), encoding="utf-8")
+    for folder in target.apps:
+        shutil.copytree(folder, work / "app" / folder.name, ignore=shutil.ignore_patterns("__pycache__"))
     manifest = {
         "format": FORMAT,
         "name": name,
@@ -172,9 +177,20 @@ def finish(
     write_json(work / MANIFEST, sealed(whole))
 
 
+def host_code(target: Target | type[Target]) -> dict[str, Path]:
+    """What lies in a bundle's ``app/python`` beside the requirements: file name -> nbdeploy's own copy."""
+    return {
+        "predict.py": HOST_CODE,
+        "runtime.py": target.runtime,
+        **{path.name: path for path in target.runtime_parts},
+    }
+
+
 def _files(work: Path, *, first: str) -> list[dict[str, Any]]:
-    paths = sorted(path.relative_to(work).as_posix() for path in work.rglob("*") if path.is_file())
-    paths = [first, *(path for path in paths if path not in {first, MANIFEST})]
+    model = [path.relative_to(work).as_posix() for path in parts(work / first)]
+    model.sort(key=lambda path: path != first)
+    every = sorted(path.relative_to(work).as_posix() for path in work.rglob("*") if path.is_file())
+    paths = [*model, *(path for path in every if path not in {*model, MANIFEST})]
     return [{"path": p, "sha256": sha256_of(work / p), "bytes": (work / p).stat().st_size} for p in paths]
 
 
@@ -192,6 +208,12 @@ def _readme(manifest: Mapping[str, Any], report: Report, target: Target) -> str:
         input=manifest["signature"]["input"],
         own=sum(not Path(name).name.startswith("made-up") for name in manifest["samples"]),
     )
+
+
+def load_original(folder: Path) -> np.ndarray:
+    """What the original model answers on the samples, float32 ``[n, classes]``, in the order of `load_expected`."""
+    raw = json.loads((folder / "samples" / "expected.json").read_text(encoding="utf-8"))
+    return np.array([list(row["probabilities"].values()) for row in raw["samples"]], dtype=np.float32)
 
 
 def load_expected(folder: Path) -> tuple[list[Path], np.ndarray, float]:

@@ -30,6 +30,7 @@ class TfliteTarget(Target):
     tools = ("torch", "litert-torch", "litert-converter", "ai-edge-quantizer", "ai-edge-litert")
     runtime = RUNTIMES / "tflite.py"
     runtime_requirements = ("ai-edge-litert",)
+    on_arm = True
     platforms = (
         "Android: put {model} and labels.txt in app/src/main/assets and load them with com.google.ai.edge.litert.",
         "iOS: add {model} to the app and load it with the LiteRT (TensorFlowLiteSwift) Interpreter.",

@@ -43,6 +43,11 @@ _KNOWN = {
     "samples": Words("Do the sample pictures give the answers stored beside them?", _RUNTIME, bound="at most"),
     "file_hashes": Words("How many files are not as they were written?", _AGAIN, bound="at most"),
     "fresh_process": Words("Does it give the same answers in a new process?", _RUNTIME, bound="at most"),
+    "aarch64": Words(
+        "How far does any probability move on an ARM64 processor, as phones have, from 0 to 1?",
+        "Try another recipe: fp32 moves least. The processor's arithmetic differs, so a phone will show it too.",
+        bound="at most",
+    ),
 }
 _UNKNOWN = Words("", _NEXT)
 _FORMATS = {"share": percent, "points": lambda v: f"{100 * v:.1f}{SPACE}points", "": quantity}
