@@ -82,6 +82,12 @@ targets = Registry(
     "target",
     "nbdeploy.targets",
     {
+        "coreml": Entry(
+            "nbdeploy.targets.coreml:CoremlTarget",
+            "Core ML, run here by a reference interpreter",
+            extra="coreml",
+            aliases=("mlpackage",),
+        ),
         "onnx": Entry("nbdeploy.targets.onnx:OnnxTarget", "ONNX, run by onnxruntime"),
         "tflite": Entry("nbdeploy.targets.tflite:TfliteTarget", "TFLite, run by LiteRT", aliases=("litert",)),
     },

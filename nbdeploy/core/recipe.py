@@ -89,6 +89,43 @@ RECIPES: dict[str, Recipe] = {
             max_accuracy_drop=0.02,
             same=0.02,
         ),
+        # Measured with benchmarks/coreml.py on digits: see docs/architecture.md.
+        Recipe(
+            name="weight_int8",
+            title="quarter-size weights, arithmetic in half precision",
+            weights="int8 per channel",
+            activations="float16",
+            min_agreement=0.98,
+            tie=0.02,
+            max_drift=None,
+            mean_drift=0.02,
+            max_accuracy_drop=0.02,
+            same=0.02,
+        ),
+        Recipe(
+            name="palette_6bit",
+            title="weights from 64 values a tensor, arithmetic in half precision",
+            weights="palette of 64 float16 values per tensor",
+            activations="float16",
+            min_agreement=0.98,
+            tie=0.02,
+            max_drift=None,
+            mean_drift=0.05,
+            max_accuracy_drop=0.02,
+            same=0.02,
+        ),
+        Recipe(
+            name="palette_4bit",
+            title="weights from 16 values a tensor, arithmetic in half precision",
+            weights="palette of 16 float16 values per tensor",
+            activations="float16",
+            min_agreement=0.95,
+            tie=0.05,
+            max_drift=None,
+            mean_drift=0.05,
+            max_accuracy_drop=0.05,
+            same=0.02,
+        ),
     )
 }
 
