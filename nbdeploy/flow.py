@@ -217,7 +217,9 @@ def _build(
     available = _available(program)
     calibration = _calibration(program) if recipe.calibrated else None
     with step(f"converting to {target.name}, {recipe.name}") as note:
-        artifact = convert(program, target, recipe, job, calibration=calibration, about={"name": name, "version": version})
+        artifact = convert(
+            program, target, recipe, job, calibration=calibration, about={"name": name, "version": version}
+        )
         note(numbers.size(artifact.size_bytes))
     manifest = package.lay_out(work, program, target, artifact, name=name, version=version)
     bundle = Bundle.open(work)

@@ -48,9 +48,8 @@ class Target(ABC):
     size and resize rule from the bundle's manifest, never from constants of its own."""
     platforms: ClassVar[tuple[str, ...]] = ()
     """Lines of the bundle's README on how to use the model file on each platform; ``{model}`` is the file's name."""
-
     reference_only: ClassVar[bool] = False
-    """Whether `runtime` is not what devices run but a reference for it: then its latency says nothing and is not taken."""
+    """Whether `runtime` is not what devices run but a reference for it, whose latency says nothing and is not taken."""
 
     def __init__(self, about: Mapping[str, str] | None = None) -> None:
         self.about = dict(about or {})

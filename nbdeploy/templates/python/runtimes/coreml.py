@@ -29,8 +29,8 @@ CONSTANTS: dict[str, Callable[..., Any]] = {
 _LAST = "classify"
 
 
-def load(path: str, threads: int) -> Callable[[np.ndarray], np.ndarray]:
-    """A function from uint8 [1, H, W, C] to float32 [classes]; numpy decides on threads by itself.
+def load(path: str, threads: int) -> Callable[[np.ndarray], np.ndarray]:  # noqa: ARG001 - numpy has its own threads
+    """A function from uint8 [1, H, W, C] to float32 [classes].
 
     Raises NotImplementedError that names the operators which it does not know.
     """
@@ -63,7 +63,9 @@ def _prepared(package: Package) -> tuple[dict[str, Any], list[tuple[Operation, l
     last: dict[str, int] = {}
     for index, (operation, _) in enumerate(steps):
         for value in operation.inputs.values():
-            last |= {one.text: index for one in (value if isinstance(value, list) else [value]) if isinstance(one, Name)}
+            last |= {
+                one.text: index for one in (value if isinstance(value, list) else [value]) if isinstance(one, Name)
+            }
     for name, index in last.items():
         if name not in constants:
             steps[index][1].append(name)
@@ -102,7 +104,9 @@ def _resolved(value: Any, *known: dict[str, Any]) -> Any:
 
 def _wide(value: Any) -> Any:
     """A float16 constant as float32, in which all is computed."""
-    return value.astype(np.float32) if isinstance(value, np.ndarray | np.generic) and value.dtype == np.float16 else value
+    return (
+        value.astype(np.float32) if isinstance(value, np.ndarray | np.generic) and value.dtype == np.float16 else value
+    )
 
 
 def _typed(value: Any, kind: Kind) -> Any:

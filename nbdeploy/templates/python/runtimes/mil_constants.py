@@ -9,16 +9,16 @@ import numpy as np
 from .mil_package import from_bits
 
 
-def affine_dequantize(*, quantized_data: np.ndarray, zero_point: Any, scale: Any, axis: Any) -> np.ndarray:
-    """scale * (data - zero_point), one of each for the tensor or for every index of `axis` (iOS 16)."""
+def affine_dequantize(*, quantized_data: np.ndarray, zero_point: Any, scale: Any, axis: Any) -> Any:
+    """(data - zero_point) * scale, one of each for the tensor or for every index of `axis` (iOS 16)."""
     around = [1] * quantized_data.ndim
     around[int(axis)] = -1
     shift, step = (np.asarray(v, np.float32).reshape(around if np.ndim(v) else ()) for v in (zero_point, scale))
     return (quantized_data.astype(np.float32) - shift) * step
 
 
-def blockwise_shift_scale(*, data: np.ndarray, scale: np.ndarray, offset: np.ndarray | None = None) -> np.ndarray:
-    """scale * (data - offset), one of each for every block (iOS 18)."""
+def blockwise_shift_scale(*, data: np.ndarray, scale: np.ndarray, offset: np.ndarray | None = None) -> Any:
+    """The data less its offset times its scale, one of each for every block (iOS 18)."""
     values = data.astype(np.float32)
     if offset is not None:
         values = values - _spread(np.asarray(offset, np.float32), values.shape)
@@ -27,7 +27,7 @@ def blockwise_shift_scale(*, data: np.ndarray, scale: np.ndarray, offset: np.nda
 
 def lut_to_dense(
     *, indices: np.ndarray, lut: np.ndarray, shape: np.ndarray | None = None, vector_axis: Any = None
-) -> np.ndarray:
+) -> Any:
     """Every index replaced by its entry of the table; iOS 16 gives packed indices and a `shape`."""
     if shape is not None:
         bits = int(lut.size).bit_length() - 1
@@ -43,7 +43,7 @@ def lut_to_dense(
     return beside.reshape([n * vector if i == axis else n for i, n in enumerate(indices.shape)])
 
 
-def sparse_to_dense(*, nonzero_data: np.ndarray, mask: np.ndarray, shape: np.ndarray | None = None) -> np.ndarray:
+def sparse_to_dense(*, nonzero_data: np.ndarray, mask: np.ndarray, shape: np.ndarray | None = None) -> Any:
     """The values put where the mask has a one, zeros elsewhere; iOS 16 packs the mask and gives a `shape`."""
     if shape is not None:
         sizes = [int(n) for n in shape]
@@ -53,12 +53,12 @@ def sparse_to_dense(*, nonzero_data: np.ndarray, mask: np.ndarray, shape: np.nda
     return whole
 
 
-def cast(*, source_val: np.ndarray, output_dtype: str) -> np.ndarray:
+def cast(*, source_val: np.ndarray, output_dtype: str) -> Any:  # noqa: ARG001 - the value has its type
     """float16 weights as float32."""
     return np.asarray(source_val, np.float32)
 
 
-def _spread(blocks: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
+def _spread(blocks: np.ndarray, shape: tuple[int, ...]) -> Any:
     """One value a block, repeated so that it has `shape`."""
     for axis, (many, size) in enumerate(zip(blocks.shape, shape, strict=True)):
         if many != size:

@@ -22,7 +22,7 @@ def conv(
     pad: Any = (0, 0, 0, 0),
     dilations: Any = (1, 1),
     groups: Any = 1,
-) -> np.ndarray:
+) -> Any:
     """`weight` [out, in / groups, height, width] slid over x. Raises ValueError for other than two dimensions."""
     if x.ndim != 4:  # noqa: PLR2004 - NCHW
         raise ValueError("conv over other than two dimensions is not known to the reference interpreter")
@@ -38,9 +38,7 @@ def conv(
     return y if bias is None else y + np.reshape(bias, (1, -1, 1, 1))
 
 
-def _depthwise(
-    x: np.ndarray, weight: np.ndarray, steps: list[int], spread: list[int], reach: list[int]
-) -> np.ndarray:
+def _depthwise(x: np.ndarray, weight: np.ndarray, steps: list[int], spread: list[int], reach: list[int]) -> Any:
     """Every channel by itself: one pass a tap of the kernel."""
     more = weight.shape[0] // x.shape[1]  # outputs of each channel
     if more > 1:
@@ -57,9 +55,9 @@ def _depthwise(
     return y
 
 
-def _grouped(
+def _grouped(  # noqa: PLR0917 - what a convolution is made of
     x: np.ndarray, weight: np.ndarray, steps: list[int], spread: list[int], reach: list[int], groups: int
-) -> np.ndarray:
+) -> Any:
     """The patches as columns, times the kernels as rows."""
     n, channels = x.shape[:2]
     out, each, *kernel = weight.shape
@@ -67,7 +65,7 @@ def _grouped(
         seen = x[:, :, :: steps[0], :: steps[1]]
         high, wide = seen.shape[2:]
     else:
-        windows = sliding_window_view(x, reach, axis=(2, 3))  # type: ignore[call-overload]
+        windows = sliding_window_view(x, reach, axis=(2, 3))
         windows = windows[:, :, :: steps[0], :: steps[1], :: spread[0], :: spread[1]]
         high, wide = windows.shape[2:4]
         seen = windows.transpose(0, 1, 4, 5, 2, 3)
@@ -86,7 +84,7 @@ def max_pool(
     pad_type: str = "valid",
     pad: Any = (0, 0, 0, 0),
     ceil_mode: Any = False,
-) -> np.ndarray:
+) -> Any:
     """The largest number under the kernel; what lies outside never is."""
     windows, _ = _windows(x, kernel_sizes, strides, pad_type, pad, ceil_mode, fill=-np.inf)
     largest = windows[0]
@@ -104,7 +102,7 @@ def avg_pool(
     pad: Any = (0, 0, 0, 0),
     exclude_padding_from_average: Any = False,
     ceil_mode: Any = False,
-) -> np.ndarray:
+) -> Any:
     """The mean of the numbers under the kernel, padding counted as zeros or left out.
 
     What `ceil_mode` adds beyond the padding is never counted, as in PyTorch.
@@ -118,10 +116,10 @@ def avg_pool(
     return np.asarray(sum(windows) / sum(counts[: len(windows)]))
 
 
-def _windows(
+def _windows(  # noqa: PLR0917 - what a pool is made of
     x: np.ndarray, kernel_sizes: Any, strides: Any, pad_type: str, pad: Any, ceil_mode: Any, *, fill: float
 ) -> tuple[list[np.ndarray], Sides]:
-    """x as every tap of the kernel sees it, and the padding without what `ceil_mode` adds."""
+    """`x` as every tap of the kernel sees it, and the padding without what `ceil_mode` adds."""
     if x.ndim != 4:  # noqa: PLR2004 - NCHW
         raise ValueError("pooling over other than two dimensions is not known to the reference interpreter")
     kernel, steps = _two(kernel_sizes), _two(strides)
@@ -160,14 +158,14 @@ def _sides(sizes: Any, reach: list[int], steps: list[int], pad_type: str, pad: A
     return sides
 
 
-def _padded(x: np.ndarray, sides: Sides, fill: float) -> np.ndarray:
+def _padded(x: np.ndarray, sides: Sides, fill: float) -> Any:
     return np.pad(x, [(0, 0), (0, 0), *sides], constant_values=fill) if any(map(any, sides)) else x
 
 
 def resize_bilinear(
     *, x: np.ndarray, target_size_height: Any = 1, target_size_width: Any = 1, sampling_mode: str = "DEFAULT"
-) -> np.ndarray:
-    """x sampled at other points of its last two axes, each between its two neighbours."""
+) -> Any:
+    """`x` sampled at other points of its last two axes, each between its two neighbours."""
     for axis, size in ((-2, int(target_size_height)), (-1, int(target_size_width))):
         x = _sampled(x, axis, _grid(x.shape[axis], size, sampling_mode))
     return x
@@ -175,7 +173,7 @@ def resize_bilinear(
 
 def upsample_bilinear(
     *, x: np.ndarray, scale_factor_height: Any = 1, scale_factor_width: Any = 1, align_corners: Any = True
-) -> np.ndarray:
+) -> Any:
     """As `resize_bilinear`, with factors in place of sizes."""
     mode = "STRICT_ALIGN_CORNERS" if align_corners else "UNALIGN_CORNERS"
     for axis, by in ((-2, float(scale_factor_height)), (-1, float(scale_factor_width))):
@@ -183,7 +181,7 @@ def upsample_bilinear(
     return x
 
 
-def _grid(size: int, wanted: int, mode: str) -> np.ndarray:
+def _grid(size: int, wanted: int, mode: str) -> Any:
     """The points of 0..size-1 that the outputs are sampled at."""
     index = np.arange(wanted, dtype=np.float64)
     if mode in {"STRICT_ALIGN_CORNERS", "ALIGN_CORNERS"}:
@@ -199,24 +197,22 @@ def _grid(size: int, wanted: int, mode: str) -> np.ndarray:
     return np.clip(points, 0, size - 1)
 
 
-def _sampled(x: np.ndarray, axis: int, points: np.ndarray) -> np.ndarray:
+def _sampled(x: np.ndarray, axis: int, points: np.ndarray) -> Any:
     low = np.floor(points).astype(int)
     high = np.minimum(low + 1, x.shape[axis] - 1)
     share = (points - low).astype(np.float32).reshape([-1, 1] if axis == -2 else [-1])  # noqa: PLR2004 - height
     return np.take(x, low, axis) * (1 - share) + np.take(x, high, axis) * share
 
 
-def upsample_nearest_neighbor(
-    *, x: np.ndarray, scale_factor_height: Any = 1, scale_factor_width: Any = 1
-) -> np.ndarray:
-    """x with every number repeated along its last two axes."""
+def upsample_nearest_neighbor(*, x: np.ndarray, scale_factor_height: Any = 1, scale_factor_width: Any = 1) -> Any:
+    """`x` with every number repeated along its last two axes."""
     for axis, by in ((-2, float(scale_factor_height)), (-1, float(scale_factor_width))):
         wanted = math.floor(by * x.shape[axis] + 1e-4)
         x = np.take(x, np.arange(wanted) * x.shape[axis] // wanted, axis)
     return x
 
 
-def resize_nearest_neighbor(*, x: np.ndarray, target_size_height: Any, target_size_width: Any) -> np.ndarray:
+def resize_nearest_neighbor(*, x: np.ndarray, target_size_height: Any, target_size_width: Any) -> Any:
     """As `upsample_nearest_neighbor`, with sizes in place of factors."""
     for axis, wanted in ((-2, int(target_size_height)), (-1, int(target_size_width))):
         x = np.take(x, np.arange(wanted) * x.shape[axis] // wanted, axis)

@@ -14,13 +14,13 @@ import numpy as np
 Operator = Callable[..., Any]
 
 
-def sigmoid(x: np.ndarray) -> np.ndarray:
+def sigmoid(x: np.ndarray) -> Any:
     """1 / (1 + e^-x), which does not overflow."""
     small = np.exp(-np.abs(x))
     return np.where(x >= 0, 1, small) / (1 + small)
 
 
-def erf(x: np.ndarray) -> np.ndarray:
+def erf(x: np.ndarray) -> Any:
     """The error function, to 1.5e-7 (Abramowitz and Stegun, Handbook of Mathematical Functions, 7.1.26)."""
     size = np.abs(x)
     t = 1 / (1 + np.float32(0.3275911) * size)
@@ -31,8 +31,8 @@ def erf(x: np.ndarray) -> np.ndarray:
     return np.sign(x) * (1 - series * np.exp(-size * size))
 
 
-def gelu(*, x: np.ndarray, mode: str = "EXACT") -> np.ndarray:
-    """x times the normal distribution's function, or one of the two approximations."""
+def gelu(*, x: np.ndarray, mode: str = "EXACT") -> Any:
+    """`x` times the normal distribution's function, or one of the two approximations."""
     if mode == "EXACT":
         return 0.5 * x * (1 + erf(x * np.float32(np.sqrt(0.5))))
     if mode == "TANH_APPROXIMATION":
@@ -40,60 +40,58 @@ def gelu(*, x: np.ndarray, mode: str = "EXACT") -> np.ndarray:
     return x * sigmoid(np.float32(1.702) * x)  # SIGMOID_APPROXIMATION
 
 
-def softmax(*, x: np.ndarray, axis: int = -1) -> np.ndarray:
+def softmax(*, x: np.ndarray, axis: int = -1) -> Any:
     """e^x over its sum along `axis`."""
     powers = np.exp(x - x.max(axis=axis, keepdims=True))
     return powers / powers.sum(axis=axis, keepdims=True)
 
 
-def softplus(x: np.ndarray) -> np.ndarray:
+def softplus(x: np.ndarray) -> Any:
     """log(1 + e^x), which does not overflow."""
     return np.maximum(x, 0) + np.log1p(np.exp(-np.abs(x)))
 
 
 def batch_norm(
     *, x: np.ndarray, mean: Any, variance: Any, gamma: Any = 1.0, beta: Any = 0.0, epsilon: Any = 1e-5
-) -> np.ndarray:
+) -> Any:
     """(x - mean) / sqrt(variance + epsilon) * gamma + beta, channel by channel."""
     mean, variance, gamma, beta = (_channels(v, x) for v in (mean, variance, gamma, beta))
     return (x - mean) * (gamma / np.sqrt(variance + epsilon)) + beta
 
 
-def layer_norm(
-    *, x: np.ndarray, axes: Any = None, gamma: Any = 1.0, beta: Any = 0.0, epsilon: Any = 1e-5
-) -> np.ndarray:
-    """x less its mean over its deviation along `axes`, times gamma plus beta, which have the shape of those axes."""
+def layer_norm(*, x: np.ndarray, axes: Any = None, gamma: Any = 1.0, beta: Any = 0.0, epsilon: Any = 1e-5) -> Any:
+    """`x` less its mean over its deviation along `axes`, times gamma plus beta, which have the shape of those axes."""
     over = tuple(int(a) % x.ndim for a in np.atleast_1d(axes)) if axes is not None else tuple(range(2, x.ndim))
     around = [n if i in over else 1 for i, n in enumerate(x.shape)]
     gamma, beta = (np.reshape(v, around) if np.ndim(v) else v for v in (gamma, beta))
     return _standardised(x, over, epsilon) * gamma + beta
 
 
-def instance_norm(*, x: np.ndarray, gamma: Any = 1.0, beta: Any = 0.0, epsilon: Any = 1e-5) -> np.ndarray:
-    """x less its mean over its deviation, channel by channel of every picture."""
+def instance_norm(*, x: np.ndarray, gamma: Any = 1.0, beta: Any = 0.0, epsilon: Any = 1e-5) -> Any:
+    """`x` less its mean over its deviation, channel by channel of every picture."""
     return _standardised(x, tuple(range(2, x.ndim)), epsilon) * _channels(gamma, x) + _channels(beta, x)
 
 
-def l2_norm(*, x: np.ndarray, epsilon: Any = 1e-6) -> np.ndarray:
-    """x over the length of its last three axes."""
+def l2_norm(*, x: np.ndarray, epsilon: Any = 1e-6) -> Any:
+    """`x` over the length of its last three axes."""
     return x / np.sqrt((x * x).sum(axis=(-3, -2, -1), keepdims=True) + epsilon)
 
 
-def local_response_norm(*, x: np.ndarray, size: Any, alpha: Any = 1e-4, beta: Any = 0.75, k: Any = 1.0) -> np.ndarray:
-    """x over a power of the squares of the `size` channels around each."""
+def local_response_norm(*, x: np.ndarray, size: Any, alpha: Any = 1e-4, beta: Any = 0.75, k: Any = 1.0) -> Any:
+    """`x` over a power of the squares of the `size` channels around each."""
     before = (int(size) - 1) // 2
     padded = np.pad(x * x, [(0, 0), (before, int(size) - 1 - before), *[(0, 0)] * (x.ndim - 2)])
     total = sum(padded[:, i : i + x.shape[1]] for i in range(int(size)))
     return x / (k + alpha / size * total) ** beta
 
 
-def linear(*, x: np.ndarray, weight: np.ndarray, bias: Any = 0.0) -> np.ndarray:
-    """x @ weight.T + bias."""
+def linear(*, x: np.ndarray, weight: np.ndarray, bias: Any = 0.0) -> Any:
+    """`x` times the weights turned, plus the bias."""
     return x @ weight.T + bias
 
 
-def matmul(*, x: np.ndarray, y: np.ndarray, transpose_x: Any = False, transpose_y: Any = False) -> np.ndarray:
-    """x @ y, each turned first where it says so."""
+def matmul(*, x: np.ndarray, y: np.ndarray, transpose_x: Any = False, transpose_y: Any = False) -> Any:
+    """`x` @ y, each turned first where it says so."""
     return (x.swapaxes(-1, -2) if transpose_x else x) @ (y.swapaxes(-1, -2) if transpose_y else y)
 
 
@@ -101,7 +99,7 @@ def _channels(value: Any, x: np.ndarray) -> Any:
     return np.reshape(value, [1, -1, *[1] * (x.ndim - 2)]) if np.ndim(value) else value
 
 
-def _standardised(x: np.ndarray, axes: tuple[int, ...], epsilon: Any) -> np.ndarray:
+def _standardised(x: np.ndarray, axes: tuple[int, ...], epsilon: Any) -> Any:
     mean = x.mean(axis=axes, keepdims=True)
     return (x - mean) / np.sqrt(((x - mean) ** 2).mean(axis=axes, keepdims=True) + epsilon)
 
@@ -115,7 +113,7 @@ def _each(function: Callable[[Any], Any]) -> Operator:
 
 
 def _reduce(function: Callable[..., Any]) -> Operator:
-    def operator(*, x: np.ndarray, axes: Any = None, keep_dims: Any = False) -> np.ndarray:
+    def operator(*, x: np.ndarray, axes: Any = None, keep_dims: Any = False) -> Any:
         over = None if axes is None else tuple(int(a) for a in np.atleast_1d(axes))
         return np.asarray(function(x, axis=over, keepdims=bool(keep_dims)))
 
@@ -123,7 +121,7 @@ def _reduce(function: Callable[..., Any]) -> Operator:
 
 
 def _arg(function: Callable[..., Any]) -> Operator:
-    def operator(*, x: np.ndarray, axis: Any = -1, keep_dims: Any = False, output_dtype: str = "int32") -> np.ndarray:
+    def operator(*, x: np.ndarray, axis: Any = -1, keep_dims: Any = False, output_dtype: str = "int32") -> Any:  # noqa: ARG001 - the value has its type
         return np.asarray(function(x, axis=int(axis), keepdims=bool(keep_dims)))
 
     return operator

@@ -43,7 +43,6 @@ class Operation:
     """One step: `inputs` are names of values, or constants; one argument may be a list of them."""
 
     type: str
-    name: str
     inputs: dict[str, Any]
     outputs: tuple[tuple[str, Kind], ...]
 
@@ -115,8 +114,7 @@ def _operation(raw: Message, blobs: _Blobs) -> Operation:
     # The operators that hold compressed weights keep what they need among the attributes.
     if raw.text(1).startswith("constexpr_"):
         inputs |= {key: _value(value, blobs) for key, value in attributes.items() if key != "name"}
-    name = attributes["name"] if "name" in attributes else None
-    return Operation(raw.text(1), str(_value(name, blobs)) if name else "", inputs, outputs)
+    return Operation(raw.text(1), inputs, outputs)
 
 
 def _kind(raw: Message) -> Kind:
@@ -164,7 +162,7 @@ def _unpacked(data: bytes, kind: int, count: int) -> np.ndarray:
     if kind not in PACKED:
         return np.frombuffer(data, dtype=DTYPES[kind], count=count)
     values = from_bits(np.frombuffer(data, dtype=np.uint8), PACKED[kind], count)
-    return np.where(values > 7, values.astype(np.int8) - 16, values).astype(np.int8) if kind == _SIGNED4 else values
+    return (values ^ 8).astype(np.int8) - np.int8(8) if kind == _SIGNED4 else values  # two's complement of four bits
 
 
 def from_bits(packed: np.ndarray, bits: int, count: int) -> np.ndarray:

@@ -7,10 +7,11 @@ from typing import Any
 
 import numpy as np
 
+_CUTS = (0, 0, 1, False, False, False)  # begin, end, stride and the three masks, where they are not given
 _MODES = {"constant": "constant", "reflect": "reflect", "replicate": "edge"}
 
 
-def reshape(*, x: np.ndarray, shape: Any) -> np.ndarray:
+def reshape(*, x: np.ndarray, shape: Any) -> Any:
     """The same numbers in another shape; -1 is what is left, 0 the dimension of x, counted from the right (iOS 17)."""
     wanted = [int(n) for n in np.atleast_1d(shape)]
     for place, size in enumerate(wanted):
@@ -29,38 +30,31 @@ def slice_by_index(
     begin_mask: Any = None,
     end_mask: Any = None,
     squeeze_mask: Any = None,
-) -> np.ndarray:
-    """numpy's slicing, an axis at a time; a mask that is true leaves that bound out, or takes one index of the axis."""
-
-    def of(values: Any, axis: int, default: Any) -> Any:
-        return default if values is None else np.atleast_1d(values)[axis].item()
-
+) -> Any:
+    """Slices as numpy has them, an axis at a time; a mask that is true leaves that bound out, or takes one index."""
+    given = (begin, end, stride, begin_mask, end_mask, squeeze_mask)
+    columns = [np.broadcast_to(default if v is None else v, x.ndim) for v, default in zip(given, _CUTS, strict=True)]
     cut: list[Any] = []
-    for axis in range(x.ndim):
-        first = of(begin, axis, 0)
-        if of(squeeze_mask, axis, False):
-            cut.append(first)
-            continue
-        start = None if of(begin_mask, axis, False) else first
-        stop = None if of(end_mask, axis, False) else of(end, axis, None)
-        cut.append(slice(start, stop, of(stride, axis, 1)))
+    for first, last, step, from_start, to_end, single in zip(*(column.tolist() for column in columns), strict=True):
+        whole = slice(None if from_start else first, None if to_end else last, step)
+        cut.append(first if single else whole)
     return x[tuple(cut)]
 
 
-def slice_by_size(*, x: np.ndarray, begin: Any, size: Any) -> np.ndarray:
+def slice_by_size(*, x: np.ndarray, begin: Any, size: Any) -> Any:
     """`size` numbers from `begin` on, an axis at a time; -1 is all that are left."""
     starts, sizes = np.atleast_1d(begin), np.atleast_1d(size)
     return x[tuple(slice(int(s), None if n == -1 else int(s + n)) for s, n in zip(starts, sizes, strict=True))]
 
 
 def split(*, x: np.ndarray, num_splits: Any = None, split_sizes: Any = None, axis: Any = 0) -> list[np.ndarray]:
-    """x cut along `axis` into equal parts, or parts of the given sizes."""
+    """`x` cut along `axis` into equal parts, or parts of the given sizes."""
     if split_sizes is None:
         return np.split(x, int(num_splits), axis=int(axis))
     return np.split(x, np.cumsum(np.atleast_1d(split_sizes))[:-1], axis=int(axis))
 
 
-def concat(*, values: Any, axis: Any, interleave: Any = False) -> np.ndarray:
+def concat(*, values: Any, axis: Any, interleave: Any = False) -> Any:
     """The values one after the other along `axis`; interleaved, one index of each in turn."""
     parts = values if isinstance(values, list) else [values]
     at = int(axis)
@@ -71,7 +65,7 @@ def concat(*, values: Any, axis: Any, interleave: Any = False) -> np.ndarray:
     return woven.reshape([n * len(parts) if i == at else n for i, n in enumerate(parts[0].shape)])
 
 
-def pad(*, x: np.ndarray, pad: Any, mode: str = "constant", constant_val: Any = 0.0) -> np.ndarray:
+def pad(*, x: np.ndarray, pad: Any, mode: str = "constant", constant_val: Any = 0.0) -> Any:
     """More numbers before and after, for the last axes."""
     pairs = np.atleast_1d(pad).reshape(-1, 2).tolist()
     sides = [(0, 0)] * (x.ndim - len(pairs)) + [tuple(pair) for pair in pairs]
@@ -79,26 +73,24 @@ def pad(*, x: np.ndarray, pad: Any, mode: str = "constant", constant_val: Any = 
     return np.pad(x, sides, mode=_MODES[mode], **how)  # type: ignore[call-overload,no-any-return]
 
 
-def gather(
-    *, x: np.ndarray, indices: Any, axis: Any = 0, batch_dims: Any = 0, validate_indices: Any = False
-) -> np.ndarray:
-    """The parts of x at `indices` along `axis`. Raises ValueError for batches, which no picture's net needs."""
+def gather(*, x: np.ndarray, indices: Any, axis: Any = 0, batch_dims: Any = 0, **_: Any) -> Any:
+    """The parts of `x` at `indices` along `axis`. Raises ValueError for batches, which no picture's net needs."""
     if int(batch_dims):
         raise ValueError("gather with batch_dims is not known to the reference interpreter")
     return np.take(x, np.asarray(indices, np.int64), axis=int(axis))
 
 
-def squeeze(*, x: np.ndarray, axes: Any = None) -> np.ndarray:
-    """x without axes of one."""
+def squeeze(*, x: np.ndarray, axes: Any = None) -> Any:
+    """`x` without axes of one."""
     return np.squeeze(x, axis=None if axes is None else tuple(int(a) for a in np.atleast_1d(axes)))
 
 
-def expand_dims(*, x: np.ndarray, axes: Any) -> np.ndarray:
-    """x with axes of one more."""
+def expand_dims(*, x: np.ndarray, axes: Any) -> Any:
+    """`x` with axes of one more."""
     return np.expand_dims(x, tuple(int(a) for a in np.atleast_1d(axes)))
 
 
-def pixel_shuffle(*, x: np.ndarray, upscale_factor: Any) -> np.ndarray:
+def pixel_shuffle(*, x: np.ndarray, upscale_factor: Any) -> Any:
     """Channels laid out as finer pixels."""
     n, c, h, w = x.shape
     by = int(upscale_factor)
@@ -123,7 +115,7 @@ OPERATORS: dict[str, Callable[..., Any]] = {
     "reverse": lambda *, x, axes=None: np.flip(x, None if axes is None else tuple(int(a) for a in axes)),
     "flatten2d": lambda *, x, axis=1: x.reshape(int(np.prod(x.shape[: int(axis)])), -1),
     "identity": lambda *, x: x,
-    "cast": lambda *, x, dtype: x,  # the interpreter gives every value the type that the program declares
+    "cast": lambda *, x, **_: x,  # the interpreter gives every value the type that the program declares
     "shape": lambda *, x: np.array(x.shape, np.int32),
     "fill": lambda *, shape, value=0.0: np.full([int(n) for n in np.atleast_1d(shape)], value),
 }
