@@ -169,4 +169,5 @@ def takes_picture(exported: ExportedProgram, signature: Signature) -> ExportedPr
             return answer
 
     example = torch.zeros(1, signature.channels, signature.height, signature.width)
-    return torch.export.export(Picture(), (example,)).run_decompositions({})
+    made: ExportedProgram = torch.export.export(Picture(), (example,)).run_decompositions({})
+    return made

@@ -70,7 +70,7 @@ def pad(*, x: np.ndarray, pad: Any, mode: str = "constant", constant_val: Any = 
     pairs = np.atleast_1d(pad).reshape(-1, 2).tolist()
     sides = [(0, 0)] * (x.ndim - len(pairs)) + [tuple(pair) for pair in pairs]
     how: dict[str, Any] = {"constant_values": constant_val} if mode == "constant" else {}
-    return np.pad(x, sides, mode=_MODES[mode], **how)  # type: ignore[call-overload,no-any-return]
+    return np.pad(x, sides, mode=_MODES[mode], **how)  # type: ignore[call-overload]
 
 
 def gather(*, x: np.ndarray, indices: Any, axis: Any = 0, batch_dims: Any = 0, **_: Any) -> Any:
