@@ -89,7 +89,8 @@ RECIPES: dict[str, Recipe] = {
             max_accuracy_drop=0.02,
             same=0.02,
         ),
-        # Measured with benchmarks/coreml.py on digits: see docs/architecture.md.
+        # Measured on mobilenet_v3_small, digits at 32 px, 359 held-out files, mean drift and accuracy: weight_int8 0.0006,
+        # the same; palette_6bit 0.0025 and 0.3 points better; palette_4bit 0.037 and 7.5 points worse, which fails.
         Recipe(
             name="weight_int8",
             title="quarter-size weights, arithmetic in half precision",
@@ -98,7 +99,7 @@ RECIPES: dict[str, Recipe] = {
             min_agreement=0.98,
             tie=0.02,
             max_drift=None,
-            mean_drift=0.02,
+            mean_drift=0.01,
             max_accuracy_drop=0.02,
             same=0.02,
         ),
@@ -110,7 +111,7 @@ RECIPES: dict[str, Recipe] = {
             min_agreement=0.98,
             tie=0.02,
             max_drift=None,
-            mean_drift=0.05,
+            mean_drift=0.03,
             max_accuracy_drop=0.02,
             same=0.02,
         ),
