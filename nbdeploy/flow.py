@@ -244,23 +244,31 @@ def _build(
     from nbdeploy.targets import package  # noqa: PLC0415 - numpy and Pillow
     from nbdeploy.targets.convert import convert  # noqa: PLC0415
     from nbdeploy.verification.html import render_report, thumbnail  # noqa: PLC0415
-    from nbdeploy.verification.parity import blame, parity  # noqa: PLC0415
+    from nbdeploy.verification.parity import NO_LATENCY, blame, parity  # noqa: PLC0415
     from nbdeploy.verification.standing import standing_checks  # noqa: PLC0415
 
     available = _available(program)
     calibration = _calibration(program) if recipe.calibrated else None
     with step(f"converting to {target.name}, {recipe.name}") as note:
-        artifact = convert(program, target, recipe, job, calibration=calibration)
+        artifact = convert(
+            program, target, recipe, job, calibration=calibration, about={"name": name, "version": version}
+        )
         note(numbers.size(artifact.size_bytes))
     manifest = package.lay_out(work, program, target, artifact, name=name, version=version)
     bundle = Bundle.open(work)
     with step("verifying on raw files") as note:
         found = parity(bundle, program, available)
         taken = package.add_samples(work, program, most=samples, available=available)
-        package.write_expected(work, program, taken, _answers(bundle, taken, found.answers, available), recipe.same)
+        answers = None if found.unable else _answers(bundle, taken, found.answers, available)
+        package.write_expected(work, program, taken, answers, recipe.same)
         checks = (*found.comparison.checks, *standing_checks(bundle))
-        agreement = numbers.percent(found.comparison.metrics["top1_agreement"])
-        note(f"{len(available)} held-out files, {agreement} the same answer")
+        if found.unable:
+            note(f"not run: {found.unable}")
+        else:
+            agreement = numbers.percent(found.comparison.metrics["top1_agreement"])
+            note(f"{len(available)} held-out files, {agreement} the same answer")
+    if target.reference_only:
+        checks, latency_runs = (*checks, NO_LATENCY), 0
     report = Report(
         checks=checks,
         metrics={
@@ -268,7 +276,7 @@ def _build(
             "size_bytes": artifact.size_bytes,
             "size_bytes_original": (job / "program.pt2").stat().st_size,
             "conversion_s": artifact.conversion_s,
-            **_measured(bundle, job, program, available, latency_runs),
+            **_measured(bundle, job, program, available, 0 if found.unable else latency_runs),
         },
         changed=found.comparison.changed,
         confusion=found.comparison.confusion,

@@ -171,6 +171,12 @@ targets = Registry(
     "target",
     "nbdeploy.targets",
     {
+        "coreml": Entry(
+            "nbdeploy.targets.coreml:CoremlTarget",
+            "Core ML, run here by a reference interpreter",
+            extra="coreml",
+            aliases=("mlpackage",),
+        ),
         "executorch": Entry(
             "nbdeploy.targets.executorch:ExecutorchTarget", "ExecuTorch, run by its XNNPACK backend", extra="executorch"
         ),

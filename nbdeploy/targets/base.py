@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
@@ -41,7 +41,7 @@ class Target(ABC):
     runtime: ClassVar[Path]
     """A Python file with ``load(path, threads) -> run``, copied into bundles as app/python/runtime.py."""
     runtime_parts: ClassVar[tuple[Path, ...]] = ()
-    """Other Python files that `runtime` imports by their own names; they lie beside it in bundles."""
+    """Other Python files, in the folder of `runtime`, that it imports as ``from . import NAME``; they go with it."""
     runtime_requirements: ClassVar[tuple[str, ...]]
     """Distributions that `runtime` needs beside numpy and Pillow."""
     on_arm: ClassVar[bool] = False
@@ -51,10 +51,19 @@ class Target(ABC):
     size and resize rule from the bundle's manifest, never from constants of its own."""
     platforms: ClassVar[tuple[str, ...]] = ()
     """Lines of the bundle's README on how to use the model file on each platform; ``{model}`` is the file's name."""
+    reference_only: ClassVar[bool] = False
+    """Whether `runtime` is not what devices run but a reference for it, whose latency says nothing and is not taken."""
+
+    def __init__(self, about: Mapping[str, str] | None = None) -> None:
+        self.about = dict(about or {})
+        """The bundle's ``name`` and ``version`` while one is made: what a file may say of itself."""
 
     @abstractmethod
     def lower(self, exported: ExportedProgram, signature: Signature, out: Path) -> None:
-        """Write the full-precision model to `out`, a file or a folder. Input uint8 NHWC, output float32 (signature)."""
+        """Write the full-precision model to `out`, a file or a folder. Input uint8 NHWC, output float32 (signature).
+
+        One object lowers and then shrinks one program, so it may keep what it needs between the two.
+        """
 
     def shrink(
         self, base: Path, out: Path, recipe: Recipe, calibration: np.ndarray | None, signature: Signature
@@ -93,18 +102,20 @@ class Target(ABC):
             if importlib.util.find_spec(module) is None:
                 raise MissingExtra(f'The target "{self.name}"', module, targets[self.name].extra)
 
+    def unable(self, model: Path) -> str:
+        """Why `runtime` cannot run this model file, which may be right all the same; "" where it can."""
+        return ""
+
     def checks(self, bundle: Bundle) -> list[Check]:
         """Checks of this target's own on a bundle where it stands, beside those that all bundles pass."""
         return []
 
     def load(self, path: str, threads: int) -> Run:
         """Load a model file: gives a function from uint8 ``[1, H, W, C]`` to float32 ``[classes]``."""
-        spec = importlib.util.spec_from_file_location(f"nbdeploy_runtime_{self.name}", self.runtime)
-        if spec is None or spec.loader is None:
-            raise MissingExtra(f'The target "{self.name}"', str(self.runtime), targets[self.name].extra)
-        module = importlib.util.module_from_spec(spec)
+        from nbdeploy.templates.python.predict import load_module  # noqa: PLC0415 - numpy and Pillow
+
         try:
-            spec.loader.exec_module(module)
+            module = load_module(self.runtime)
         except ModuleNotFoundError as error:
             missing = error.name or "its runtime"
             raise MissingExtra(f'The target "{self.name}"', missing, targets[self.name].extra) from error

@@ -11,6 +11,7 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -31,11 +32,18 @@ _BASE, _MODEL = "base", "model"
 
 
 def convert(
-    program: Program, target: Target, recipe: Recipe, job: Path, *, calibration: np.ndarray | None = None
+    program: Program,
+    target: Target,
+    recipe: Recipe,
+    job: Path,
+    *,
+    calibration: np.ndarray | None = None,
+    about: Mapping[str, str] | None = None,
 ) -> Artifact:
     """Lower `program` into the folder `job` and give the Artifact. Raises ConversionError with the log's path.
 
-    `calibration` is uint8 ``[n, H, W, C]`` made from training files; a calibrated recipe needs at least one.
+    `calibration` is uint8 ``[n, H, W, C]`` made from training files; a calibrated recipe needs at least one. `about` is
+    what the file may say of itself: the bundle's ``name`` and ``version``.
     """
     import numpy as np  # noqa: PLC0415
 
@@ -53,7 +61,8 @@ def convert(
     write_json(job / "signature.json", program.signature.to_dict())
     if calibration is not None:
         np.save(job / "calibration.npy", calibration, allow_pickle=False)
-    write_json(job / "job.json", {"target": target.name, "recipe": recipe.name, "calibrated": recipe.calibrated})
+    wanted = {"target": target.name, "recipe": recipe.name, "calibrated": recipe.calibrated, "about": dict(about or {})}
+    write_json(job / "job.json", wanted)
     log = log_file(f"{program.name}-{target.name}-{recipe.name}")
     start = time.monotonic()
     code = _run([sys.executable, "-m", "nbdeploy.targets.convert", str(job)], log)
@@ -110,7 +119,7 @@ def main(job: Path) -> None:
     from nbdeploy.exporting.program import load_exported  # noqa: PLC0415
 
     wanted = json.loads((job / "job.json").read_text(encoding="utf-8"))
-    target: Target = targets.load(wanted["target"])()
+    target: Target = targets.load(wanted["target"])(wanted["about"])
     signature = Signature.from_dict(json.loads((job / "signature.json").read_text(encoding="utf-8")))
     exported = load_exported((job / "program.pt2").read_bytes(), where=job / "program.pt2")
     recipe = recipe_named(wanted["recipe"])

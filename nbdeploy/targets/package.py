@@ -124,8 +124,13 @@ def _made_up(folder: Path, program: Program, *, count: int = 4, seed: int = 0) -
     return samples
 
 
-def write_expected(work: Path, program: Program, samples: Sequence[Sample], deployed: np.ndarray, same: float) -> None:
-    """samples/expected.json: what the original answers, and what this bundle answered when it was made."""
+def write_expected(
+    work: Path, program: Program, samples: Sequence[Sample], deployed: np.ndarray | None, same: float
+) -> None:
+    """samples/expected.json: what the original answers, and what this bundle answered when it was made.
+
+    `deployed` is None where nothing here can run the model; then the file says null for it.
+    """
     labels = program.signature.labels
 
     def table(values: np.ndarray) -> dict[str, float]:
@@ -134,7 +139,7 @@ def write_expected(work: Path, program: Program, samples: Sequence[Sample], depl
     write_json(
         work / "samples" / "expected.json",
         {
-            "about": "probabilities: the original model's; deployed: this bundle's when it was made; "
+            "about": "probabilities: the original model's; deployed: this bundle's when it was made, null if not run; "
             "a run of this bundle elsewhere may differ from deployed by tolerance",
             "tolerance": same,
             "samples": [
@@ -144,9 +149,9 @@ def write_expected(work: Path, program: Program, samples: Sequence[Sample], depl
                     "true_label": sample.truth,
                     "label": labels[int(sample.expected.argmax())],
                     "probabilities": table(sample.expected),
-                    "deployed": table(answer),
+                    "deployed": None if deployed is None else table(deployed[index]),
                 }
-                for sample, answer in zip(samples, deployed, strict=True)
+                for index, sample in enumerate(samples)
             ],
         },
     )
@@ -217,9 +222,12 @@ def load_original(folder: Path) -> np.ndarray:
 
 
 def load_expected(folder: Path) -> tuple[list[Path], np.ndarray, float]:
-    """Sample files, what the bundle answered when it was made (float32 ``[n, classes]``), and the tolerance."""
+    """Sample files, what the bundle answered when it was made (float32 ``[n, classes]``), and the tolerance.
+
+    Where the bundle did not run then, what the original answers stands for it.
+    """
     raw = json.loads((folder / "samples" / "expected.json").read_text(encoding="utf-8"))
     rows = raw["samples"]
     files = [folder / "samples" / Path(row["file"]).name for row in rows]
-    values = np.array([list(row["deployed"].values()) for row in rows], dtype=np.float32)
+    values = np.array([list((row["deployed"] or row["probabilities"]).values()) for row in rows], dtype=np.float32)
     return files, values, float(raw["tolerance"])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -14,6 +15,9 @@ from nbdeploy.targets.package import host_code, load_expected
 from nbdeploy.verification.compare import judge
 from nbdeploy.verification.host import ask
 
+if TYPE_CHECKING:
+    from nbdeploy.targets.base import Target
+
 
 def standing_checks(bundle: Bundle) -> list[Check]:
     """Checks ``file_hashes labels samples fresh_process``, and those of the target's own."""
@@ -23,8 +27,18 @@ def standing_checks(bundle: Bundle) -> list[Check]:
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         why = f"samples/expected.json cannot be read ({error})"
         return [*checks, Check("samples", Status.failed, why=why), Check("fresh_process", Status.not_run, why=why)]
-    own = registry.targets.load(bundle.target)().checks(bundle)
+    target = registry.targets.load(bundle.target)()
+    own = target.checks(bundle)
+    if why := _unable(target, bundle):
+        return [*checks, *(Check(name, Status.not_run, why=why) for name in ("samples", "fresh_process")), *own]
     return [*checks, _samples(bundle, files, expected, tolerance), _fresh(bundle, files, expected, tolerance), *own]
+
+
+def _unable(target: Target, bundle: Bundle) -> str:
+    try:
+        return target.unable(bundle.model)
+    except Exception:  # noqa: BLE001 - a broken model file: running it says so, in the runtime's own words
+        return ""
 
 
 def _hashes(bundle: Bundle) -> Check:
