@@ -84,5 +84,7 @@ targets = Registry(
     {
         "onnx": Entry("nbdeploy.targets.onnx:OnnxTarget", "ONNX, run by onnxruntime"),
         "tflite": Entry("nbdeploy.targets.tflite:TfliteTarget", "TFLite, run by LiteRT", aliases=("litert",)),
+        "tfjs": Entry("nbdeploy.targets.tfjs:TfjsTarget", "web page, run by LiteRT.js", "tfjs", ("tensorflow-js",)),
+        "web": Entry("nbdeploy.targets.web:WebTarget", "web page, run by onnxruntime-web", "web", ("pwa",)),
     },
 )

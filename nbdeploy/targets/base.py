@@ -62,6 +62,15 @@ class Target(ABC):
         """
         raise UsageError(f"The target {self.name} cannot do {recipe.name}.", hint=f"It can: {', '.join(self.recipes)}.")
 
+    def furnish(self, work: Path, *, name: str) -> None:
+        """Write what a bundle holds beside `apps` into its folder `work`, where the model lies already: an app's files
+        that are made and not copied. `name` is the model's.
+        """
+
+    def versions(self) -> dict[str, str]:
+        """Versions of what it puts into bundles, beside those of `tools`: name -> version."""
+        return {}
+
     def check(self, recipe: Recipe) -> None:
         """Raise UsageError for a recipe it does not honour, MissingExtra for a package that is not installed."""
         if recipe.name not in self.recipes:

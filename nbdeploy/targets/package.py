@@ -58,6 +58,7 @@ def lay_out(
     (app / "requirements.txt").write_text("".join(lines), encoding="utf-8")
     for folder in target.apps:
         shutil.copytree(folder, work / "app" / folder.name, ignore=shutil.ignore_patterns("__pycache__"))
+    target.furnish(work, name=name)
     manifest = {
         "format": FORMAT,
         "name": name,
@@ -69,7 +70,7 @@ def lay_out(
         "signature": program.signature.to_dict(),
         "files": _files(work, first=model),
         "samples": [],
-        "tools": dict(artifact.tools),
+        "tools": {**artifact.tools, **target.versions()},
         "dataset": {
             "fingerprint": program.reference.fingerprint,
             "held_out": len(program.reference.held_out),
