@@ -158,7 +158,6 @@ def main(folder: Path) -> None:
         page: Any = browser.new_context(service_workers="block").new_page()
         page.set_default_timeout(_PATIENCE_S * 1000)
         page.goto(url)
-        page.wait_for_function("window.nbdeploy")
         answers = page.evaluate(_ASK, [base64.b64encode(picture).decode() for picture in pictures])
         browser.close()
     sys.stdout.write(json.dumps(answers) + "\n")

@@ -54,7 +54,7 @@ function describe() {
   const { input, host } = manifest.signature;
   const [step] = host.steps;
   document.title = $.name.textContent = manifest.name;
-  $.stage.style.aspectRatio = `${step.width} / ${step.height}`;
+  $.stage.style.setProperty('--shape', step.width / step.height);
   $.stage.style.setProperty('--fit', step.op === 'crop_resize' ? 'cover' : 'contain');
   const report = manifest.report?.metrics ?? {};
   facts([
@@ -73,7 +73,7 @@ const megabytes = (bytes) => `${(bytes / 1e6).toFixed(1)} MB`;
 function enable() {
   const still = mode === 'still';
   const live = mode === 'live';
-  $.choose.disabled = mode === 'loading';
+  $.choose.disabled = $['open-about'].disabled = mode === 'loading';
   $.freeze.disabled = mode === 'loading';
   $.freeze.setAttribute('aria-pressed', String(!live));
   $['freeze-word'].textContent = live ? 'Freeze' : still ? 'Resume' : 'Camera';
@@ -185,8 +185,8 @@ async function open(file) {
 function show(found, { quiet = false } = {}) {
   answer = found;
   showAnswers(found, model.labels);
-  const { inference_ms: model_ms, prepare_ms: prepare } = found;
-  $.foot.textContent = `${model_ms.toFixed(0)} ms for the model, ${prepare.toFixed(0)} ms to prepare the picture, on this device`;
+  const { inference_ms: asked, prepare_ms: prepared } = found;
+  $.foot.textContent = `Answered on this device in ${(asked + prepared).toFixed(0)} ms, ${asked.toFixed(0)} ms of them the model`;
   const now = performance.now();
   if (quiet && (found.label === spoken.label || now - spoken.at < SPEAK_EVERY_MS)) return;
   spoken = { label: found.label, at: now };
@@ -273,7 +273,7 @@ $.file.addEventListener('change', () => {
   $.file.value = ''; // so that the same file can be chosen again
 });
 
-const KEYS = { o: $.choose, c: $.switch, s: $.share, ' ': $.freeze };
+const KEYS = { o: $.choose, c: $.switch, ' ': $.freeze, s: $.share, m: $['open-about'] };
 addEventListener('keydown', (event) => {
   const button = KEYS[event.key.toLowerCase()];
   const pressesSomething = event.key === ' ' && event.target.closest('button, a');

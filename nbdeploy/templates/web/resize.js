@@ -52,7 +52,7 @@ export function windows(from, to, filter) {
   return { first, length, weights, widest };
 }
 
-/** Shrink or stretch one axis. `step` is how far neighbours on that axis are apart in `data`, `line` how far lines are. */
+/** Shrink or stretch one axis. `step` is how far neighbours on that axis lie apart in `source`, `line` how far lines do. */
 function pass(source, target, { from, to, filter, lines, channels, step, line, stepOut, lineOut }) {
   const { first, length, weights, widest } = windows(from, to, filter);
   for (let row = 0; row < lines; row++) {
@@ -70,29 +70,40 @@ function pass(source, target, { from, to, filter, lines, channels, step, line, s
   }
 }
 
-/** `picture` as width x height. Columns first, then rows, each rounded to bytes; an axis that keeps its size is left. */
+/**
+ * `picture` as width x height: one axis, rounded to bytes, then the other; an axis that keeps its size is left. Columns
+ * come first, but where more than twice as many rows go as columns.
+ */
 export function resize(picture, width, height, filter) {
-  const { channels } = picture;
-  let { data } = picture;
   if (filter === 'nearest') return nearest(picture, width, height);
   if (!(filter in FILTERS)) throw new Error(`There is no resize called ${filter}.`);
-  if (width !== picture.width) {
-    const narrow = new Uint8Array(width * picture.height * channels);
-    pass(data, narrow, {
-      from: picture.width, to: width, filter, lines: picture.height, channels,
-      step: channels, line: picture.width * channels, stepOut: channels, lineOut: width * channels,
-    });
-    data = narrow;
-  }
-  if (height !== picture.height) {
-    const low = new Uint8Array(width * height * channels);
-    pass(data, low, {
-      from: picture.height, to: height, filter, lines: width, channels,
-      step: width * channels, line: channels, stepOut: width * channels, lineOut: channels,
-    });
-    data = low;
-  }
-  return { width, height, channels, data: data === picture.data ? data.slice() : data };
+  const lostRows = picture.height - height;
+  const lostColumns = picture.width - width;
+  const across = (from) => columns(from, width, filter);
+  const down = (from) => rows(from, height, filter);
+  return lostRows > 0 && lostRows > 2 * lostColumns ? across(down(picture)) : down(across(picture));
+}
+
+function columns(picture, width, filter) {
+  const { height, channels, data } = picture;
+  if (width === picture.width) return picture;
+  const out = new Uint8Array(width * height * channels);
+  pass(data, out, {
+    from: picture.width, to: width, filter, lines: height, channels,
+    step: channels, line: picture.width * channels, stepOut: channels, lineOut: width * channels,
+  });
+  return { width, height, channels, data: out };
+}
+
+function rows(picture, height, filter) {
+  const { width, channels, data } = picture;
+  if (height === picture.height) return picture;
+  const out = new Uint8Array(width * height * channels);
+  pass(data, out, {
+    from: picture.height, to: height, filter, lines: width, channels,
+    step: width * channels, line: channels, stepOut: width * channels, lineOut: channels,
+  });
+  return { width, height, channels, data: out };
 }
 
 /** The pixel under each place's centre. The positions are summed up, not multiplied: the last bits count at the edges. */
