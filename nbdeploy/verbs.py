@@ -140,6 +140,7 @@ def serve(args: argparse.Namespace) -> Done:
     from nbdeploy.serve.running import listen  # noqa: PLC0415 - called lazily
 
     listening = listen(args.bundle, **_keywords(args, leave={"bundle"}))
+    listening.heed_signals()
     return Done(listening.to_dict(), json.dumps(listening.to_dict()), then=listening.run)
 
 

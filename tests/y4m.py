@@ -10,7 +10,7 @@ from PIL import Image
 
 
 def write_film(file: Path, pictures: Sequence[Image.Image], *, frames_each: int = 8, rate: int = 8) -> Path:
-    """Show each of `pictures` (RGB, all of one even size) for `frames_each` frames, `rate` frames a second, over and over."""
+    """Show each of `pictures` (RGB, all of one even size) for `frames_each` frames, `rate` a second, over and over."""
     width, height = pictures[0].size
     with file.open("wb") as out:
         out.write(f"YUV4MPEG2 W{width} H{height} F{rate}:1 Ip A1:1 C420jpeg\n".encode())

@@ -10,7 +10,6 @@ import os
 import signal
 import socket
 import ssl
-from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -35,11 +34,27 @@ class Listening:
     """A server whose socket takes connections already; `run` answers them until the process is told to end."""
 
     url: str
-    run: Callable[[], None]
+    server: uvicorn.Server
+    taken: socket.socket
 
     def to_dict(self) -> dict[str, Any]:
-        """``{"url", "pid"}``"""
+        """Plain data: ``url`` and ``pid``."""
         return {"url": self.url, "pid": os.getpid()}
+
+    def heed_signals(self) -> None:
+        """From now on SIGTERM and Ctrl-C end the server, and with it the process, with status 0."""
+
+        def end(*_: Any) -> None:
+            self.server.should_exit = True
+
+        # uvicorn's own way ends, and then sends itself the signal once more: a status as of a killed process.
+        self.server.capture_signals = contextlib.nullcontext  # type: ignore[method-assign,assignment]
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, end)
+
+    def run(self) -> None:
+        """Answer. Returns when the server was told to end and what was on its way has been sent."""
+        self.server.run(sockets=[self.taken])
 
 
 def listen(
@@ -75,10 +90,10 @@ def listen(
         say(qr(url))
         if not secure:
             say(
-                "Phones give a page the camera and offline use only over HTTPS: add --certfile CERT.pem --keyfile KEY.pem, "
-                "or connect the phone by USB and forward the port to its localhost."
+                "Phones give a page the camera and offline use only over HTTPS: add --certfile CERT.pem --keyfile "
+                "KEY.pem, or connect the phone by USB and forward the port to its localhost."
             )
-    return Listening(url, lambda: _run(uvicorn.Server(config), taken))
+    return Listening(url, uvicorn.Server(config), taken)
 
 
 def qr(url: str) -> str:
@@ -88,26 +103,6 @@ def qr(url: str) -> str:
     out = io.StringIO()
     segno.make(url, micro=False).terminal(out, compact=True)
     return out.getvalue()
-
-
-def _run(server: uvicorn.Server, taken: socket.socket) -> None:
-    with _ended_by(server):
-        server.run(sockets=[taken])
-
-
-@contextlib.contextmanager
-def _ended_by(server: uvicorn.Server) -> Iterator[None]:
-    # uvicorn would end, and then send itself the signal once more: a status as of a killed process.
-    def end(*_: Any) -> None:
-        server.should_exit = True
-
-    server.capture_signals = contextlib.nullcontext  # type: ignore[method-assign,assignment]
-    kept = {number: signal.signal(number, end) for number in (signal.SIGTERM, signal.SIGINT)}
-    try:
-        yield
-    finally:
-        for number, handler in kept.items():
-            signal.signal(number, handler)
 
 
 def _socket(host: str, port: int) -> socket.socket:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import shutil
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from pathlib import Path
@@ -63,9 +64,11 @@ class Target(ABC):
         raise UsageError(f"The target {self.name} cannot do {recipe.name}.", hint=f"It can: {', '.join(self.recipes)}.")
 
     def furnish(self, work: Path, *, name: str) -> None:
-        """Write what a bundle holds beside `apps` into its folder `work`, where the model lies already: an app's files
-        that are made and not copied. `name` is the model's.
+        """Write host code beside app/python into a bundle's folder `work`, where the model lies already: copies of
+        `apps`; a target whose app has files that are made and not copied adds them. `name` is the model's.
         """
+        for folder in self.apps:
+            shutil.copytree(folder, work / "app" / folder.name, ignore=shutil.ignore_patterns("__pycache__"))
 
     def versions(self) -> dict[str, str]:
         """Versions of what it puts into bundles, beside those of `tools`: name -> version."""

@@ -56,8 +56,6 @@ def lay_out(
     versions = tool_versions("numpy", "pillow", *target.runtime_requirements)
     lines = [f"{package}  # made with {number}\n" for package, number in versions.items()]
     (app / "requirements.txt").write_text("".join(lines), encoding="utf-8")
-    for folder in target.apps:
-        shutil.copytree(folder, work / "app" / folder.name, ignore=shutil.ignore_patterns("__pycache__"))
     target.furnish(work, name=name)
     manifest = {
         "format": FORMAT,

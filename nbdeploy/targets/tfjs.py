@@ -59,7 +59,7 @@ _RUNTIME = Runtime(
 )
 
 
-class TfjsTarget(PageTarget, TfliteTarget):
+class TfjsTarget(PageTarget, TfliteTarget):  # type: ignore[misc] # mypy counts the items of `platforms`
     """An installable page for phones and desktops; the model is the ``.tflite`` of the target tflite."""
 
     name = "tfjs"

@@ -18,7 +18,7 @@ _RUNTIME = Runtime(
 )
 
 
-class WebTarget(PageTarget, OnnxTarget):
+class WebTarget(PageTarget, OnnxTarget):  # type: ignore[misc] # mypy counts the items of `platforms`
     """An installable page for phones and desktops; the model is the ``.onnx`` of the target onnx."""
 
     name = "web"

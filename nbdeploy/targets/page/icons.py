@@ -18,7 +18,8 @@ def svg() -> str:
     lines = "".join(f"M{x} {y + v * _ARM}V{y}H{x + u * _ARM}" for x, y, u, v in ends)
     bars = "".join(f'<rect x="32" y="{y - 2}" width="{w}" height="4" rx="2"/>' for w, y in _BARS)
     return (
-        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 100 100"><rect width="100" height="100" rx="22" fill="{GROUND}"/>'
+        '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 100 100">'
+        f'<rect width="100" height="100" rx="22" fill="{GROUND}"/>'
         f'<path d="{lines}" fill="none" stroke="{INK}" stroke-width="{_STROKE}" stroke-linecap="round" '
         f'stroke-linejoin="round"/><g fill="{INK}">{bars}</g></svg>\n'
     )

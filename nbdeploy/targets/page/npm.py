@@ -6,7 +6,6 @@ import base64
 import hashlib
 import importlib.util
 import json
-import os
 import shutil
 import subprocess
 import tarfile
@@ -105,7 +104,7 @@ def _download(packages: Sequence[Package], folder: Path) -> None:
 def _unreachable(why: str) -> NbdeployError:
     return NbdeployError(
         f"npm could not fetch the page's runtime ({why}).",
-        hint="It is needed once: connect to the network, or copy the folder npm/ of another machine's nbdeploy cache to "
+        hint="It is needed once: connect to the network, or copy the files of another machine's cache to "
         f"{cache_dir() / 'npm'}.",
     )
 
