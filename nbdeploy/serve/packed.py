@@ -9,7 +9,7 @@ import tempfile
 import threading
 from pathlib import Path
 
-from nbdeploy.core.files import cache_dir
+from nbdeploy.core.files import cache_dir, sha256_of
 
 _WORTH_IT = 0.95  # of the size: less saving is not worth the work of unpacking
 _PACKED_ALREADY = {".png", ".jpg", ".jpeg", ".webp", ".gif", ".avif", ".heic"}
@@ -25,6 +25,8 @@ def packed(file: Path, sha256: str) -> Path | None:
     try:
         with _one_at_a_time:
             if not place.is_file():
+                if sha256_of(file) != sha256:
+                    return None  # a spoilt file must not be kept under the name of the right one
                 _pack(file, place)
             return place if place.stat().st_size < _WORTH_IT * file.stat().st_size else None
     except OSError:

@@ -154,7 +154,25 @@ def test_files_are_sent_compressed_to_who_takes_it(url: str) -> None:
 def test_what_does_not_compress_is_sent_as_it_is(tmp_path: Path) -> None:
     noise = tmp_path / "model.onnx"
     noise.write_bytes(os.urandom(5000))
-    assert packed(noise, "a" * 64) is None
+    assert packed(noise, sha256_of(noise)) is None
+
+
+def test_a_spoilt_file_is_not_kept_as_the_right_one(tmp_path: Path) -> None:
+    file = tmp_path / "app.js"
+    file.write_text("let x = 1;\n" * 500)
+    assert packed(file, "a" * 64) is None
+    assert packed(file, sha256_of(file)) is not None
+
+
+def test_a_bundle_that_is_made_anew_in_its_place_is_served_from_then_on(tmp_path: Path) -> None:
+    write_bundle(tmp_path / "b")
+    with served(tmp_path / "b") as (ready, _):
+        assert 404 == get(f"{ready['url']}samples/new.png").status
+        (tmp_path / "b" / "samples" / "new.png").write_text("new")
+        manifest = json.loads((tmp_path / "b" / MANIFEST).read_text(encoding="utf-8"))
+        manifest["files"].append({"path": "samples/new.png", "sha256": "0" * 64, "bytes": 3})
+        write_json(tmp_path / "b" / MANIFEST, sealed(manifest))
+        assert b"new" == get(f"{ready['url']}samples/new.png").read()
 
 
 @pytest.mark.parametrize(

@@ -9,6 +9,7 @@ import { $, cover, facts, percent, showAnswers, standing, toast } from './view.j
 
 const LIVE_EVERY_MS = 120; // a phone that classifies faster than people can read only gets warm
 const SPEAK_EVERY_MS = 4000;
+const LET_GO_MS = 30000; // a picture that is looked at this long needs no camera beside it
 
 const camera = new Camera($.video);
 let model = null;
@@ -141,6 +142,8 @@ async function freeze() {
   }
   const frame = await camera.frame();
   loop += 1;
+  const turn = loop + 1; // of the picture
+  setTimeout(() => { if (turn === loop) camera.stop(); }, LET_GO_MS);
   await still(frame, camera.mirrored);
 }
 
@@ -248,9 +251,13 @@ async function lookForUpdate({ asked = false } = {}) {
     if (found === 'new') toast('A new version is ready.', { name: 'Use it', run: () => location.reload() });
     else if (asked) toast(found === 'bad' ? 'The new version did not work here before.' : 'This is the newest version.');
   } catch (error) {
-    standing('offline', 'Offline');
+    if (/^(TypeError|TimeoutError|AbortError)/.test(error.message)) { // what fetch says of a server that is not there
+      standing('offline', 'Offline');
+      if (asked) toast('The server cannot be reached. The model works all the same.');
+    } else if (asked) {
+      toast(`The new version cannot be taken: ${error.message}`);
+    }
     $.standing.title = error.message;
-    if (asked) toast('The server cannot be reached. The model works all the same.');
   }
 }
 

@@ -29,8 +29,12 @@ export class Camera {
     return this.#stream?.getVideoTracks()[0]?.getSettings().facingMode === 'user';
   }
 
-  /** Show the camera in the video. Raises the browser's own error; `why` puts it in words. */
+  /** Show the camera in the video; one that is on already goes on. Raises the browser's own error. */
   async start() {
+    if (this.#stream?.active) {
+      await this.#video.play();
+      return;
+    }
     if (!window.isSecureContext) throw named('InsecureContextError');
     if (!navigator.mediaDevices?.getUserMedia) throw named('NotSupportedError');
     this.stop();
@@ -66,6 +70,7 @@ export class Camera {
       const ids = (await this.#cameras()).map(({ deviceId }) => deviceId);
       this.#device = ids[(ids.indexOf(now.deviceId) + 1) % ids.length];
     }
+    this.stop();
     await this.start();
   }
 
