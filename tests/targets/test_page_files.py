@@ -47,15 +47,13 @@ def test_the_lock_holds_names_versions_and_hashes_and_no_address() -> None:
     assert "resolved" not in text
 
 
-def test_without_npm_and_without_a_cache_it_says_what_to_type(empty_cache: Path, no_npm: None) -> None:
-    empty_cache.mkdir()
+@pytest.mark.usefixtures("empty_cache", "no_npm")
+def test_without_npm_and_without_a_cache_it_says_what_to_type() -> None:
     with pytest.raises(MissingExtra, match=r'pip install "nbdeploy\[web\]"'):
         npm.fetch([SMALL])
 
 
-def test_a_package_that_is_kept_is_used_without_npm(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest
-) -> None:
+def test_a_package_that_is_kept_is_used_without_npm(request: pytest.FixtureRequest) -> None:
     archive = npm.fetch([SMALL])[SMALL]
     kept = request.getfixturevalue("empty_cache")
     kept.mkdir()
@@ -91,9 +89,8 @@ def test_another_file_than_the_pinned_one_is_refused(
     assert not (empty_cache / name).exists()
 
 
-def test_without_a_network_it_says_what_to_do(
-    empty_cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+@pytest.mark.usefixtures("empty_cache")
+def test_without_a_network_it_says_what_to_do(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     fake = script(tmp_path, "import sys; sys.exit('npm error code ENOTFOUND')")
     monkeypatch.setattr(npm, "_npm", lambda: [sys.executable, fake])
     with pytest.raises(NbdeployError, match=r"ENOTFOUND.*\n.*needed once: connect to the network"):

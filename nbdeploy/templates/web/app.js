@@ -189,7 +189,7 @@ function show(found, { quiet = false } = {}) {
   answer = found;
   showAnswers(found, model.labels);
   const { inference_ms: asked, prepare_ms: prepared } = found;
-  $.foot.textContent = `Answered on this device in ${(asked + prepared).toFixed(0)} ms, ${asked.toFixed(0)} ms of them the model`;
+  $.foot.textContent = `${(asked + prepared).toFixed(0)} ms on this device, ${asked.toFixed(0)} ms of them the model`;
   const now = performance.now();
   if (quiet && (found.label === spoken.label || now - spoken.at < SPEAK_EVERY_MS)) return;
   spoken = { label: found.label, at: now };
@@ -248,7 +248,7 @@ async function test(isNew) {
 async function lookForUpdate({ asked = false } = {}) {
   try {
     const found = await ask('update');
-    if (found === 'new') toast('A new version is ready.', { name: 'Use it', run: () => location.reload() });
+    if (found === 'new') toast('A new version is ready.', { name: 'Use it', stays: true, run: () => location.reload() });
     else if (asked) toast(found === 'bad' ? 'The new version did not work here before.' : 'This is the newest version.');
   } catch (error) {
     if (/^(TypeError|TimeoutError|AbortError)/.test(error.message)) { // what fetch says of a server that is not there

@@ -74,7 +74,7 @@ export function standing(kind, text) {
 
 let leaving;
 
-/** A line at the bottom, for a while; with an action it stays until that, or the next line. */
+/** A line at the bottom, for a while; longer where there is something to press; until that, where the action `stays`. */
 export function toast(text, action = null) {
   clearTimeout(leaving);
   $.toast.hidden = false;
@@ -86,9 +86,8 @@ export function toast(text, action = null) {
       $.toast.hidden = true;
       action.run();
     };
-  } else {
-    leaving = setTimeout(() => { $.toast.hidden = true; }, 5000);
   }
+  if (!action?.stays) leaving = setTimeout(() => { $.toast.hidden = true; }, action ? 15000 : 6000);
 }
 
 /** Fill the list of facts about the model. */
