@@ -89,6 +89,11 @@ class PageContract(TargetContract):
     # The model file is that of another target, whose own test holds this.
     test_a_resize_inside_the_graph_keeps_its_precision_in_int8 = None
 
+    def test_it_can_be_moved(
+        self, page_bundle: nd.Bundle, tmp_path: Path
+    ) -> None:  # one recipe is enough: it takes long
+        super().test_it_can_be_moved(page_bundle, tmp_path)
+
     @pytest.fixture(scope="class")
     def page_bundle(
         self, made: dict[str, nd.Bundle], program: nd.Program, tmp_path_factory: pytest.TempPathFactory

@@ -32,6 +32,7 @@ window.nbdeploy = {
 
 async function begin() {
   try {
+    if (typeof OffscreenCanvas === 'undefined') throw new Error('This browser is too old for this page: it takes iOS 16.4, Android with Chrome 80, or newer.');
     model = await Model.open();
     describe();
     showAnswers(null, model.labels);
