@@ -57,9 +57,18 @@ def served(folder: Path) -> Iterator[Served]:
 def until(page: Any, condition: str, *, seconds: float = 60) -> None:
     """Wait for a condition in the page's own language; playwright's own way needs eval, which the page forbids."""
     end = time.monotonic() + seconds
-    while not page.evaluate(f"() => Boolean({condition})"):
+    while not _holds(page, condition):
         assert time.monotonic() < end, f"never came true: {condition}\n{page.inner_text('body')}"
         time.sleep(0.05)
+
+
+def _holds(page: Any, condition: str) -> bool:
+    try:
+        return page.evaluate(f"() => Boolean({condition})")
+    except Exception as error:
+        if "Execution context was destroyed" in str(error):  # asked while another page was being loaded
+            return False
+        raise
 
 
 def until_text(page: Any, selector: str, text: str) -> None:
@@ -211,7 +220,7 @@ class PageContract(TargetContract):
         asked: list[str] = []
         said: list[str] = []
         context.on("request", lambda request: asked.append(request.url))
-        context.on("console", lambda message: said.append(message.text))
+        context.on("console", lambda message: said.append(message.text) if message.type == "error" else None)
         page = opened(context, server.url)
         until(page, "window.nbdeploy.mode === 'live' && window.nbdeploy.answer")
         classified(page, page_bundle.path / "samples" / samples[0]["file"])

@@ -13,8 +13,11 @@ export async function load(model, signature, get) {
   // LiteRT loads its own script with importScripts, which a module worker refuses: give it what the script would leave.
   const script = new URL(`./runtime/${build}.js`, import.meta.url);
   self.ModuleFactory = (await import(script)).default;
-  self.Module = { wasmBinary: await get(new URL(`./runtime/${build}.wasm`, import.meta.url)) };
+  const wasmBinary = await get(new URL(`./runtime/${build}.wasm`, import.meta.url));
+  self.Module = { wasmBinary, print: console.debug, printErr: console.debug }; // it tells a lot that is no error
   self.importScripts = () => undefined;
+  // It would ask for a WebGPU device even to run on the processor, and that crashes some phones.
+  Object.defineProperty(navigator, 'gpu', { value: undefined });
   await loadLiteRt(script.href);
   const compiled = await loadAndCompile(new Uint8Array(model), { accelerator: 'wasm' });
   const { input, output } = signature;
