@@ -164,6 +164,15 @@ def _predict_options(parser: Parser, *, notebook: bool) -> None:
     parser.add_argument("files", metavar="FILE", nargs="+", help="pictures")
 
 
+def _serve_options(parser: Parser, *, notebook: bool) -> None:
+    del notebook
+    parser.add_argument("bundle", metavar="BUNDLE", help="a bundle's folder, of the target web or tfjs")
+    parser.add_argument("--port", type=whole(0), default=8000, metavar="P", help="(8000); 0: any that is free")
+    parser.add_argument("--host", default="127.0.0.1", help="an address of this machine (127.0.0.1); 0.0.0.0: all")
+    parser.add_argument("--certfile", metavar="PEM", help="certificate for HTTPS, which phones ask for")
+    parser.add_argument("--keyfile", metavar="PEM", help="its key")
+
+
 def _doctor_options(parser: Parser, *, notebook: bool) -> None:
     del notebook
     parser.add_argument("--gpu", action="store_true", help="look for a GPU too, which imports torch (seconds)")
@@ -220,6 +229,7 @@ VERBS: dict[str, Verb] = {
     ),
     "verify": Verb("check a bundle again", "build/app --model build/model", _verify_options),
     "predict": Verb("ask a bundle what is in pictures", "build/app photo.jpg", _predict_options),
+    "serve": Verb("serve a bundle's page on this machine", "build/page --port 8000", _serve_options),
     "doctor": Verb("what is installed, what is missing, what to type", "", _doctor_options, in_notebook="--gpu"),
     "demo": Verb("the main job on an embedded data set, in minutes", "", _demo_options),
 }

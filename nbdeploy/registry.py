@@ -182,8 +182,10 @@ targets = Registry(
         ),
         "onnx": Entry("nbdeploy.targets.onnx:OnnxTarget", "ONNX, run by onnxruntime"),
         "openvino": Entry("nbdeploy.targets.openvino:OpenvinoTarget", "OpenVINO IR, run by OpenVINO", extra="openvino"),
+        "tfjs": Entry("nbdeploy.targets.tfjs:TfjsTarget", "web page, run by LiteRT.js", "tfjs", ("tensorflow-js",)),
         "tflite": Entry("nbdeploy.targets.tflite:TfliteTarget", "TFLite, run by LiteRT", aliases=("litert",)),
         "torch": Entry("nbdeploy.targets.torch:TorchTarget", "torch.export, run by PyTorch"),
+        "web": Entry("nbdeploy.targets.web:WebTarget", "web page, run by onnxruntime-web", "web", ("pwa",)),
     },
     _RETIRED,
 )

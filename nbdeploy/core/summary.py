@@ -18,6 +18,7 @@ _BOUNDS: dict[str, tuple[Callable[[float], str], str]] = {
     "max_drift": (quantity, "at most "),
     "samples": (quantity, "at most "),
     "fresh_process": (quantity, "at most "),
+    "browser": (quantity, "at most "),
     "answers_are_numbers": (quantity, "at most "),
     "file_hashes": (quantity, "at most "),
     "labels": (quantity, "exactly "),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import shutil
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -90,6 +91,17 @@ class Target(ABC):
         """
         self.lower(exported, signature, base)
         self.shrink(base, out, recipe, calibration, signature)
+
+    def furnish(self, work: Path, *, name: str) -> None:
+        """Write host code beside app/python into a bundle's folder `work`, where the model lies already: copies of
+        `apps`; a target whose app has files that are made and not copied adds them. `name` is the model's.
+        """
+        for folder in self.apps:
+            shutil.copytree(folder, work / "app" / folder.name, ignore=shutil.ignore_patterns("__pycache__"))
+
+    def versions(self) -> dict[str, str]:
+        """Versions of what it puts into bundles, beside those of `tools`: name -> version."""
+        return {}
 
     def check(self, recipe: Recipe) -> None:
         """Raise UsageError for a recipe it does not honour, MissingExtra for a package that is not installed."""

@@ -56,8 +56,7 @@ def lay_out(
     versions = tool_versions("numpy", "pillow", *target.runtime_requirements)
     lines = [f"{package}  # made with {number}\n" for package, number in versions.items()]
     (app / "requirements.txt").write_text("".join(lines), encoding="utf-8")
-    for folder in target.apps:
-        shutil.copytree(folder, work / "app" / folder.name, ignore=shutil.ignore_patterns("__pycache__"))
+    target.furnish(work, name=name)
     manifest = {
         "format": FORMAT,
         "name": name,
@@ -69,7 +68,7 @@ def lay_out(
         "signature": program.signature.to_dict(),
         "files": _files(work, first=model),
         "samples": [],
-        "tools": dict(artifact.tools),
+        "tools": {**artifact.tools, **target.versions()},
         "dataset": {
             "fingerprint": program.reference.fingerprint,
             "held_out": len(program.reference.held_out),
