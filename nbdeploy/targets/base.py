@@ -21,7 +21,8 @@ if TYPE_CHECKING:
     from nbdeploy.core.signature import Signature
 
 Run = Callable[["np.ndarray"], "np.ndarray"]
-RUNTIMES = Path(__file__).resolve().parents[1] / "templates" / "python" / "runtimes"
+APPS = Path(__file__).resolve().parents[1] / "templates"
+RUNTIMES = APPS / "python" / "runtimes"
 
 
 class Target(ABC):
@@ -61,6 +62,9 @@ class Target(ABC):
         `calibration` is uint8 ``[n, H, W, C]`` from training files where the recipe is calibrated, else None.
         """
         raise UsageError(f"The target {self.name} cannot do {recipe.name}.", hint=f"It can: {', '.join(self.recipes)}.")
+
+    def finish(self, model: Path, signature: Signature, name: str) -> None:  # noqa: B027 - most have nothing to add
+        """Write into the finished `model` what its format holds beside weights, labels say. `name` is the model's."""
 
     def check(self, recipe: Recipe) -> None:
         """Raise UsageError for a recipe it does not honour, MissingExtra for a package that is not installed."""

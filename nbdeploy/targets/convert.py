@@ -53,7 +53,8 @@ def convert(
     write_json(job / "signature.json", program.signature.to_dict())
     if calibration is not None:
         np.save(job / "calibration.npy", calibration, allow_pickle=False)
-    write_json(job / "job.json", {"target": target.name, "recipe": recipe.name, "calibrated": recipe.calibrated})
+    wanted = {"target": target.name, "recipe": recipe.name, "calibrated": recipe.calibrated, "name": program.name}
+    write_json(job / "job.json", wanted)
     log = log_file(f"{program.name}-{target.name}-{recipe.name}")
     start = time.monotonic()
     code = _run([sys.executable, "-m", "nbdeploy.targets.convert", str(job)], log)
@@ -103,7 +104,7 @@ def _last_words(log: Path, code: int) -> str:
 
 
 def main(job: Path) -> None:
-    """What the child does: read the job, lower, shrink."""
+    """What the child does: read the job, lower, shrink, finish."""
     threading.Thread(target=_end_with_parent, daemon=True).start()
     import numpy as np  # noqa: PLC0415
 
@@ -117,10 +118,11 @@ def main(job: Path) -> None:
     model, base = (job / f"{stem}{target.suffix}" for stem in (_MODEL, _BASE))
     if recipe.name == "fp32":
         target.lower(exported, signature, model)
-        return
-    target.lower(exported, signature, base)
-    calibration = np.load(job / "calibration.npy", allow_pickle=False) if wanted["calibrated"] else None
-    target.shrink(base, model, recipe, calibration, signature)
+    else:
+        target.lower(exported, signature, base)
+        calibration = np.load(job / "calibration.npy", allow_pickle=False) if wanted["calibrated"] else None
+        target.shrink(base, model, recipe, calibration, signature)
+    target.finish(model, signature, wanted["name"])
 
 
 def _end_with_parent() -> None:
