@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from nbdeploy.core.report import Check, Status
+from nbdeploy.targets.tflite_metadata import KEY
 
 if TYPE_CHECKING:
     import numpy as np
@@ -36,6 +37,8 @@ def check(bundle: Bundle) -> Check:
     if bundle.signature.channels != 3:  # noqa: PLR2004 - red, green, blue
         return Check(NAME, Status.not_run, why="MediaPipe takes only models of RGB pictures, and this one is of gray")
     try:
+        if KEY.encode() not in bundle.model.read_bytes():
+            return Check(NAME, Status.not_run, why="the file has no metadata; bundles of before have none")
         files, expected, tolerance = load_expected(bundle.path)
         pictures = np.concatenate([bundle.classifier.pixels(file) for file in files])
     except Exception as error:  # noqa: BLE001 - the check "samples" says what is wrong with them

@@ -38,6 +38,7 @@ class TfliteTarget(Target):
     platforms = (
         "Android: open app/android in Android Studio; it takes {model}, labels and samples from this bundle.",
         "ML Kit and MediaPipe Tasks: give them {model} as it is; labels and normalisation are inside.",
+        "They resize in a way of their own, so hand over pictures prepared by the manifest's steps.",
         "iOS: add {model} to the app and load it with the LiteRT (TensorFlowLiteSwift) Interpreter.",
     )
 

@@ -19,6 +19,7 @@ from nbdeploy.targets import mediapipe_check
 def bundle(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
     """As much of a bundle as the check looks at, with one sample."""
     monkeypatch.setattr(mediapipe_check, "installed", lambda: True)
+    (tmp_path / "model.tflite").write_bytes(b"no model, but TFLITE_METADATA")
     (tmp_path / "samples").mkdir()
     Image.new("RGB", (4, 4)).save(tmp_path / "samples" / "a.png")
     rows = [{"file": "a.png", "deployed": {"x": 0.75, "y": 0.25}}]
@@ -44,6 +45,13 @@ def test_gray_models_are_not_its_kind(bundle: Any) -> None:
 
     bundle.signature = dataclasses.replace(bundle.signature, channels=1)
     assert "not_run" == mediapipe_check.check(bundle).status
+
+
+def test_a_file_of_before_has_no_metadata_and_that_is_no_failure(bundle: Any) -> None:
+    bundle.model.write_bytes(b"a model without")
+    found = mediapipe_check.check(bundle)
+    assert "not_run" == found.status
+    assert "no metadata" in found.why
 
 
 @pytest.mark.parametrize(
@@ -76,7 +84,6 @@ def test_samples_that_are_gone_leave_it_not_run(bundle: Any) -> None:
 @pytest.mark.slow
 def test_a_file_that_is_no_model_fails_with_mediapipes_own_words(bundle: Any) -> None:
     pytest.importorskip("mediapipe", exc_type=ImportError)
-    bundle.model.write_bytes(b"no model")
     found = mediapipe_check.check(bundle)
     assert "failed" == found.status
     assert "MediaPipe does not run the file: " in found.why

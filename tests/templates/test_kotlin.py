@@ -157,6 +157,28 @@ def test_a_camera_that_is_turned_by_degrees_is_turned_back_clockwise(ask: Ask) -
 
 
 @pytest.mark.parametrize("channels", [1, 3])
+def test_a_file_becomes_what_the_host_code_hands_to_the_model(ask: Ask, channels: int) -> None:
+    numbers = np.random.default_rng(8)
+    asked, expected = [], []
+    for index in range(24):
+        pixels = numbers.integers(0, 256, (*numbers.integers(8, 60, 2), (1, 3, 4)[index % 3]), dtype=np.uint8)
+        exif = Image.Exif()
+        exif[0x0112] = 1 + index % 8
+        content = _png(pixels[..., 0] if pixels.shape[2] == 1 else pixels, exif=exif)
+        op, pad = ("crop_resize", "pad_resize", "squish_resize")[index % 3], PADS[index // 3 % 3]
+        size = {"width": int(numbers.integers(4, 40)), "height": int(numbers.integers(4, 40))}
+        steps = [
+            {"op": op, **size, "resample": "bilinear", "pad": pad},
+            {"op": "center_crop", "width": 16, "height": 12, "resample": "bilinear", "pad": pad},
+        ]
+        doing = [f"colour {channels}", f"turn {1 + index % 8}", *map(step, steps)]
+        asked.append(" ; ".join([f"png {content.hex()} - -", *doing]))
+        expected.append(predict.preprocess(content, {"exif": True, "steps": steps}, channels=channels)[0])
+    for wanted, answer in zip(expected, ask(asked), strict=True):
+        assert 1 >= apart(picture(answer), wanted)
+
+
+@pytest.mark.parametrize("channels", [1, 3])
 def test_colour_is_pillows_gray_exactly_and_alpha_is_dropped(ask: Ask, channels: int) -> None:
     numbers = np.random.default_rng(5)
     modes = {1: "L", 2: "LA", 3: "RGB", 4: "RGBA"}

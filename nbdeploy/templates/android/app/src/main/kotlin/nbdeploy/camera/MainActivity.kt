@@ -21,9 +21,7 @@ import androidx.camera.view.PreviewView
 import androidx.core.content.ContextCompat
 import androidx.core.view.ViewCompat
 import androidx.core.view.WindowInsetsCompat
-import java.io.IOException
 import java.nio.ByteBuffer
-import java.util.concurrent.ExecutionException
 import java.util.concurrent.Executors
 
 /** One screen: what the camera sees, or a chosen picture, and the likeliest labels of it. */
@@ -56,7 +54,7 @@ class MainActivity : AppCompatActivity() {
         answers = Answers(findViewById(R.id.answers), findViewById(R.id.status))
         freeze = findViewById(R.id.freeze)
         turn = findViewById(R.id.turn)
-        freeze.setOnClickListener { if (live) freeze() else goLive() }
+        freeze.setOnClickListener { if (live) hold() else goLive() }
         findViewById<View>(R.id.pick).setOnClickListener {
             picker.launch(PickVisualMediaRequest(ActivityResultContracts.PickVisualMedia.ImageOnly))
         }
@@ -109,7 +107,7 @@ class MainActivity : AppCompatActivity() {
     }
 
     private fun bind(provider: ProcessCameraProvider) {
-        val seen = Preview.Builder().build().apply { surfaceProvider = preview.surfaceProvider }
+        val seen = Preview.Builder().build().apply { setSurfaceProvider(preview.surfaceProvider) }
         val analysis = ImageAnalysis.Builder()
             .setBackpressureStrategy(ImageAnalysis.STRATEGY_KEEP_ONLY_LATEST)
             .setOutputImageFormat(ImageAnalysis.OUTPUT_IMAGE_FORMAT_RGBA_8888)
@@ -119,7 +117,7 @@ class MainActivity : AppCompatActivity() {
         provider.bindToLifecycle(this, facing, seen, analysis)
     }
 
-    private fun freeze() {
+    private fun hold() {
         live = false
         still.setImageBitmap(preview.bitmap)
         still.visibility = View.VISIBLE
@@ -141,7 +139,7 @@ class MainActivity : AppCompatActivity() {
             work {
                 val bytes = contentResolver.openInputStream(uri)?.use { it.readBytes() }
                     ?: throw PictureError(getString(R.string.unreadable))
-                val contract = checkNotNull(classifier).contract
+                val contract = classifier?.contract ?: return@work
                 val picture = decode(bytes, contract)
                 val bitmap = bitmapOf(picture)
                 runOnUiThread {
@@ -171,18 +169,10 @@ class MainActivity : AppCompatActivity() {
     private fun work(task: () -> Unit) {
         try {
             task()
-        } catch (error: PictureError) {
-            tell(error)
-        } catch (error: IOException) {
-            tell(error)
-        } catch (error: ExecutionException) {
-            tell(error)
-        } catch (error: RuntimeException) { // what LiteRT raises for a model that it cannot run
-            tell(error)
+        } catch (error: Exception) { // of the picture, the manifest, the camera or LiteRT: each has its own kinds
+            runOnUiThread { answers.say(error.message ?: error.toString()) }
         }
     }
-
-    private fun tell(error: Exception) = runOnUiThread { answers.say(error.message ?: error.toString()) }
 
     private fun keepClearOfBars(root: View) = ViewCompat.setOnApplyWindowInsetsListener(root) { view, insets ->
         val bars = insets.getInsets(WindowInsetsCompat.Type.systemBars() or WindowInsetsCompat.Type.displayCutout())
