@@ -42,6 +42,16 @@ def _own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
         yield
 
 
+@pytest.fixture(scope="session", autouse=True)
+def _no_mediapipe() -> Iterator[None]:
+    # Importing it takes seconds in each bundle of tflite; the tests of its check turn it on.
+    from nbdeploy.targets import mediapipe_check
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(mediapipe_check, "installed", lambda: False)
+        yield
+
+
 @pytest.fixture(scope="session")
 def pictures(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder of tiny pictures in three class folders; not to be changed by a test."""

@@ -90,7 +90,7 @@ RECIPES: dict[str, Recipe] = {
             same=0.02,
         ),
         # Measured on mobilenet_v3_small, digits at 32 px, 359 held-out files, mean drift and accuracy: weight_int8
-        # 0.0006, the same; palette_6bit 0.0025 and 0.3 points better; palette_4bit 0.037 and 7.5 points worse, which fails.
+        # 0.0006, the same; palette_6bit 0.0025, 0.3 points better; palette_4bit 0.037, 7.5 points worse: it fails.
         Recipe(
             name="weight_int8",
             title="quarter-size weights, arithmetic in half precision",

@@ -103,6 +103,9 @@ class Target(ABC):
         """Versions of what it puts into bundles, beside those of `tools`: name -> version."""
         return {}
 
+    def finish(self, model: Path, signature: Signature) -> None:  # noqa: B027 - most have nothing to add
+        """Write into the finished `model` what its format holds beside weights, labels say."""
+
     def check(self, recipe: Recipe) -> None:
         """Raise UsageError for a recipe it does not honour, MissingExtra for a package that is not installed."""
         if recipe.name not in self.recipes:

@@ -112,7 +112,7 @@ def _last_words(log: Path, code: int) -> str:
 
 
 def main(job: Path) -> None:
-    """What the child does: read the job, lower, shrink."""
+    """What the child does: read the job, lower, shrink, finish."""
     threading.Thread(target=_end_with_parent, daemon=True).start()
     import numpy as np  # noqa: PLC0415
 
@@ -126,9 +126,10 @@ def main(job: Path) -> None:
     model, base = (job / f"{stem}{target.suffix}" for stem in (_MODEL, _BASE))
     if recipe.name == "fp32":
         target.lower(exported, signature, model)
-        return
-    calibration = np.load(job / "calibration.npy", allow_pickle=False) if wanted["calibrated"] else None
-    target.make(exported, signature, base=base, out=model, recipe=recipe, calibration=calibration)
+    else:
+        calibration = np.load(job / "calibration.npy", allow_pickle=False) if wanted["calibrated"] else None
+        target.make(exported, signature, base=base, out=model, recipe=recipe, calibration=calibration)
+    target.finish(model, signature)
 
 
 def _end_with_parent() -> None:

@@ -42,6 +42,7 @@ _KNOWN = {
     "labels": Words("Are the labels and their order the ones trained with?", _AGAIN, bound="exactly"),
     "samples": Words("Do the sample pictures give the answers stored beside them?", _RUNTIME, bound="at most"),
     "file_hashes": Words("How many files are not as they were written?", _AGAIN, bound="at most"),
+    "mediapipe": Words("Does MediaPipe give the same answers from the model file alone?", _RUNTIME, bound="at most"),
     "fresh_process": Words("Does it give the same answers in a new process?", _RUNTIME, bound="at most"),
     "aarch64": Words(
         "How far does any probability move on an ARM64 processor, as phones have, from 0 to 1?",
