@@ -222,7 +222,8 @@ def test_the_camera_refused_is_named_and_files_are_offered(pets: Pets) -> None:
 
 def test_holding_the_key_of_a_class_records_a_session(pets: Pets) -> None:
     pets.page.context.grant_permissions(["camera"])
-    pets.root.get_by_role("button", name="Try the camera again").click()
+    pets.tab("Camera")
+    pets.root.locator(".nbc-camera .nbc-zone button").last.click()  # "Turn camera on", or "Try the camera again"
     pets.root.locator("video").wait_for()
     pets.page.wait_for_function("document.querySelector('.nbc-video').videoWidth > 0")
     pets.root.focus()
@@ -358,10 +359,8 @@ def test_opened_without_a_kernel_it_shows_what_was_collected(pets: Pets, lab: Se
     shutil.copy(lab.work / "book.ipynb", lab.work / "opened-again.ipynb")  # its kernel knows no widget
     page = pets.page.context.new_page()
     page.goto(lab.page("opened-again.ipynb"))
-    view = page.locator("[data-nbd-static]")
-    view.wait_for()
-    assert "collected in 6 classes" in view.inner_text()
-    assert "Run the cell to go on collecting." in view.inner_text()
+    page.get_by_text("Run the cell to go on collecting.").wait_for(timeout=60_000)
+    assert "collected in 6 classes" in page.locator(".jp-Notebook").inner_text()
     page.close()
 
 
