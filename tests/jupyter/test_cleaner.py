@@ -268,6 +268,23 @@ def test_it_fits_a_narrow_page(widget: Widget) -> None:
     widget.page.set_viewport_size({"width": 1280, "height": 1400})
 
 
+def test_a_decision_is_not_called_saved_before_python_says_so(widget: Widget, server: Server) -> None:
+    widget.go("all")
+    before = widget.marks()
+    kernel = _kernel(server)
+    kernel.suspend()
+    try:
+        widget.root.locator(".nbd-grid").focus()
+        widget.page.keyboard.press("x")
+        widget.root.get_by_text("… saving 1 decision: the kernel is busy").wait_for()
+        assert "… saving" == widget.root.locator(".nbd-saving .nbd-mark").inner_text()
+        assert before == widget.marks()
+    finally:
+        kernel.resume()
+    widget.settle()
+    assert len(before) + 1 == len(widget.marks())
+
+
 def test_marks_outlive_a_kernel_that_is_killed_and_a_line_that_it_left_torn(widget: Widget, server: Server) -> None:
     widget.go("all")
     widget.press("Home", "x")

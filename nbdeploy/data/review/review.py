@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -73,23 +74,28 @@ class Review:
             for place in group.members
         }
         self._edits: tuple[Edit, ...] | None = None
+        self._turn = threading.RLock()
         self.edition = 0
         """Grows whenever the decisions are others."""
         self.refresh()
 
     def refresh(self) -> set[int]:
-        """Read the journal again, which others may have written to; gives the places that look otherwise now."""
-        edits = self.journal.edits()
-        if edits == self._edits:
-            return set()
-        changed = self.marks.update(edits)
-        self._edits = edits
-        self.edition += 1
-        for place in changed:
-            self.status[place] = self.marks[place].status
-        given = {item.label for item in self.items} | {edit.after for edit in edits if edit.operation == "relabel"}
-        self.labels = tuple(sorted(given - {""}))
-        return changed
+        """Read the journal again, which others may have written to; gives the places that look otherwise now.
+
+        A cell and the widget's messages may come in different threads.
+        """
+        with self._turn:
+            edits = self.journal.edits()
+            if edits == self._edits:
+                return set()
+            changed = self.marks.update(edits)
+            self._edits = edits
+            self.edition += 1
+            for place in changed:
+                self.status[place] = self.marks[place].status
+            given = {item.label for item in self.items} | {edit.after for edit in edits if edit.operation == "relabel"}
+            self.labels = tuple(sorted(given - {""}))
+            return changed
 
     @property
     def edits(self) -> tuple[Edit, ...]:
