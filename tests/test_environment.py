@@ -33,6 +33,7 @@ ONLY_FROM_PIP = {
     "openvino",
     "playwright",
     "ray",
+    "torchao",
     "usearch",
 }
 """What conda-forge does not have under the same name and in the same form."""

@@ -1,5 +1,7 @@
 // The collector's page, part 1: elements, words, and the line to Python. The parts are one ES module (collector.py).
 
+const FOCUSABLE = new Set(["a", "button", "input", "select", "textarea"]);
+
 /** An element: h("button", {class: "x", onclick: f, "aria-label": "y"}, ...children). */
 function h(tag, props = {}, ...children) {
   const element = document.createElement(tag);
@@ -9,6 +11,8 @@ function h(tag, props = {}, ...children) {
     else if (name === "text") element.textContent = value;
     else element.setAttribute(name, value === true ? "" : value);
   }
+  // JupyterLab has keys for whatever is in focus inside a notebook (D D deletes the cell), unless it bears this itself.
+  if ("tabindex" in props || FOCUSABLE.has(tag)) element.setAttribute("data-lm-suppress-shortcuts", "true");
   element.append(...children.filter((child) => child !== null && child !== undefined));
   return element;
 }
