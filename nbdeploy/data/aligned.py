@@ -101,11 +101,13 @@ class _Grid:
         inside = (x >= 0) & (x <= last) & (y >= 0) & (y <= last)
         left, top = (np.clip(np.floor(place), 0, last - 1).astype(np.int32) for place in (x, y))
         across, down = np.clip(x - left, 0, 1), np.clip(y - top, 0, 1)
-        at = np.arange(len(pictures), dtype=np.int64)[:, None] * self.side**2 + top * self.side + left
+        at = np.arange(len(pictures))[:, None] * self.side**2 + (top * self.side + left)
         flat = pictures.reshape(-1)
-        above = flat[at] * (1 - across) + flat[at + 1] * across
-        below = flat[at + self.side] * (1 - across) + flat[at + self.side + 1] * across
-        return above * (1 - down) + below * down, inside.astype(np.float32)
+        above, below = flat.take(at), flat.take(at + self.side)
+        above += across * (flat.take(at + 1) - above)
+        below += across * (flat.take(at + self.side + 1) - below)
+        above += down * (below - above)
+        return above, inside.astype(np.float32)
 
     def step(self, seen: np.ndarray, left: np.ndarray, kept: np.ndarray, gain: np.ndarray) -> np.ndarray:
         """The change of the warp that lessens what is left."""

@@ -15,7 +15,7 @@ MANY = 50_000
 """Above so many rows an index is asked (the package usearch, of the extra ``large``)."""
 _CELLS = 8_000_000  # of one block of cosines (float32), so that memory does not grow with the number of rows
 _ASKED = 1024  # rows at a time of an index
-_BREADTH = 128  # of the search in an index: the near copies of 60,000 thumbnails were found as by all cosines
+_BREADTH = 64  # of the search in an index
 
 Turn = Callable[[np.ndarray], np.ndarray]
 """Rows -> their orientations one after the other, (orientations x rows, features), as they lie first."""
@@ -69,7 +69,7 @@ def _by_all(rows: np.ndarray, turn: Turn, number: int, few: int) -> Iterator[Nea
 
 def _largest(values: np.ndarray, number: int) -> tuple[np.ndarray, np.ndarray]:
     """Places and values of the `number` largest of each row, the largest first."""
-    places = np.argpartition(-values, number - 1, axis=1)[:, :number]
+    places = np.argpartition(values, values.shape[1] - number, axis=1)[:, -number:]
     found = np.take_along_axis(values, places, 1)
     order = np.argsort(-found, axis=1, kind="stable")
     return np.take_along_axis(places, order, 1), np.take_along_axis(found, order, 1)
