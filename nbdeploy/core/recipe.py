@@ -89,8 +89,8 @@ RECIPES: dict[str, Recipe] = {
             max_accuracy_drop=0.02,
             same=0.02,
         ),
-        # Measured on mobilenet_v3_small, digits at 32 px, 359 held-out files, mean drift and accuracy: weight_int8
-        # 0.0006, the same; palette_6bit 0.0025, 0.3 points better; palette_4bit 0.037, 7.5 points worse: it fails.
+        # Measured on mobilenet_v3_small, digits at 32 px, 359 held-out files: weight_int8 mean drift 0.0006, no loss;
+        # palette_6bit 0.0025 and 0.3 points better; palette_4bit 0.037 and 7.5 points worse, so it fails there.
         Recipe(
             name="weight_int8",
             title="quarter-size weights, arithmetic in half precision",
@@ -120,11 +120,11 @@ RECIPES: dict[str, Recipe] = {
             title="weights from 16 values a tensor, arithmetic in half precision",
             weights="palette of 16 float16 values per tensor",
             activations="float16",
-            min_agreement=0.95,
-            tie=0.05,
+            min_agreement=0.98,
+            tie=0.02,
             max_drift=None,
             mean_drift=0.05,
-            max_accuracy_drop=0.05,
+            max_accuracy_drop=0.02,
             same=0.02,
         ),
     )

@@ -47,6 +47,7 @@ class CoremlTarget(Target):
     apps = (RUNTIMES.parents[1] / "ios",)
     platforms = (
         "iOS: open app/ios/Classify.xcodeproj in Xcode and run it; app/ios/README.md says more.",
+        "Core ML: {model} takes the prepared picture as an image, not an array, and gives `label`, `probabilities`.",
         "macOS: nbdeploy verify runs {model} with Core ML itself there. iOS 17, macOS 14 or newer.",
     )
 
@@ -125,13 +126,28 @@ class CoremlTarget(Target):
         return f"the reference interpreter does not know {', '.join(unknown)}" if unknown else ""
 
     def checks(self, bundle: Bundle) -> list[Check]:
-        """``on_the_device``: Core ML's own answers on the samples. It runs on macOS; elsewhere it is not run."""
+        """``package_labels``: the names that Core ML will give are the bundle's, in its order.
+
+        ``on_the_device``: Core ML's own answers on the samples, on macOS; elsewhere it is not run.
+        """
         from nbdeploy.targets.coreml_device import on_the_device  # noqa: PLC0415 - numpy
 
         if sys.platform == "darwin":
-            return [on_the_device(bundle)]
+            return [_package_labels(bundle), on_the_device(bundle)]
         why = "Core ML runs on Apple's systems only: on a Mac type nbdeploy verify, or run the test of app/ios"
-        return [Check("on_the_device", Status.not_run, why=why)]
+        return [_package_labels(bundle), Check("on_the_device", Status.not_run, why=why)]
+
+
+def _package_labels(bundle: Bundle) -> Check:
+    from nbdeploy.templates.python.runtimes.mil_package import read_package  # noqa: PLC0415 - numpy
+
+    try:
+        classes = read_package(bundle.model).operations[-1].inputs["classes"]
+    except (OSError, ValueError, KeyError, IndexError) as error:
+        return Check("package_labels", Status.failed, why=f"the package cannot be read: {error!r}")
+    same = tuple(classes) == bundle.labels
+    why = "the package names the manifest's labels in output order" if same else "the package names other labels"
+    return Check("package_labels", Status.passed if same else Status.failed, len(classes), len(bundle.labels), why)
 
 
 def _coremltools() -> Any:

@@ -50,14 +50,21 @@ class TestCoreml(TargetContract):
         assert ["label", "probabilities"] == [output.name for output in spec.description.output]
         classes = next(op for op in _operations(spec) if op.type == "classify").inputs["classes"].arguments[0]
         found = classes.value.immediateValue.list.values
-        # The labels may also be a constant of their own.
-        names = [v.immediateValue.tensor.strings.values[0] for v in found] or list(bundle.labels)
-        assert list(bundle.labels) == names
+        assert list(bundle.labels) == [value.immediateValue.tensor.strings.values[0] for value in found]
 
     def test_the_app_lies_in_the_bundle_and_reads_its_manifest(self, bundle: nd.Bundle) -> None:
         project = bundle.path / "app" / "ios" / "Classify.xcodeproj" / "project.pbxproj"
         assert (project.parents[1] / "../../model.mlpackage/Manifest.json").resolve().is_file()
         assert "../../manifest.json" in project.read_text(encoding="utf-8")
+
+    def test_a_package_whose_labels_stand_in_another_order_is_found(self, bundle: nd.Bundle, tmp_path: Path) -> None:
+        assert Status.passed is bundle.report["package_labels"].status
+        odd = nd.Bundle.open(shutil.copytree(bundle.path, tmp_path / "b"))
+        file = odd.model / "Data" / "com.apple.CoreML" / "model.mlmodel"
+        data = file.read_bytes()
+        assert b"blue" in data
+        file.write_bytes(data.replace(b"blue", b"bleu"))
+        assert "package_labels" in {check.name for check in nd.verify(odd).failed}
 
     def test_a_changed_weight_is_found(self, bundle: nd.Bundle, program: nd.Program, tmp_path: Path) -> None:
         """Also where somebody mended the hashes."""
@@ -114,21 +121,15 @@ def test_an_operator_that_the_interpreter_does_not_know_makes_the_check_not_run_
 
 @pytest.mark.slow
 def test_gray_pictures_are_taken_as_gray(pictures: Path, tmp_path: Path) -> None:
-    from fastai.vision.all import (
-        CategoryBlock,
-        DataBlock,
-        ImageBlock,
-        PILImageBW,
-        RandomSplitter,
-        Resize,
-        get_image_files,
-        parent_label,
-    )
+    import fastai.vision.all as v
 
-    block = DataBlock(
-        (ImageBlock(PILImageBW), CategoryBlock), get_image_files, get_y=parent_label,
-        splitter=RandomSplitter(0.4, seed=3), item_tfms=Resize(32),
-    )  # fmt: skip
+    block = v.DataBlock(
+        blocks=(v.ImageBlock(cls=v.PILImageBW), v.CategoryBlock),
+        get_items=v.get_image_files,
+        get_y=v.parent_label,
+        splitter=v.RandomSplitter(0.4, seed=3),
+        item_tfms=v.Resize(32),
+    )
     learn = learner(block.dataloaders(pictures, bs=8, num_workers=0), conv_model(3, 1))
     bundle = nd.deploy(learn, target="coreml", out=tmp_path / "b")
     assert bundle.report.compared

@@ -332,3 +332,34 @@ def test_a_package_cannot_point_outside_itself(package: Path, tmp_path: Path) ->
     (odd / "Manifest.json").write_text(text.replace("com.apple.CoreML/model.mlmodel", "../../secret"), encoding="utf-8")
     with pytest.raises(ValueError, match="outside"):
         coreml.load(str(odd), 1)
+
+
+@pytest.mark.slow
+def test_a_whole_mobile_net_answers_as_torch_does(tmp_path: Path) -> None:
+    import torch
+    from torch import nn
+    from torchvision.models import mobilenet_v3_small
+
+    from nbdeploy import registry
+    from nbdeploy.core.signature import Signature, Step
+    from nbdeploy.exporting.graph import Deployable, Divide
+
+    torch.manual_seed(0)
+    net = mobilenet_v3_small(weights=None, num_classes=4)
+    pixels = torch.randint(0, 256, (8, 48, 48, 3), dtype=torch.uint8)
+    with torch.no_grad():
+        for module in net.modules():  # batch statistics of these pictures, so that answers differ
+            if isinstance(module, nn.BatchNorm2d):
+                module.momentum = 1.0
+        net(pixels.permute(0, 3, 1, 2).float() / 255)
+    whole = Deployable([Divide(255.0)], net.eval(), nn.Softmax(1)).eval()
+    step = Step(op="squish_resize", width=48, height=48)
+    signature = Signature(width=48, height=48, channels=3, labels=("a", "b", "c", "d"), steps=(step,))
+    target = registry.targets.load("coreml")()
+    target.lower(torch.export.export(whole, (pixels[:1],)), signature, tmp_path / "model.mlpackage")
+    assert "" == target.unable(tmp_path / "model.mlpackage")
+    run = target.load(str(tmp_path / "model.mlpackage"), 1)
+    for picture in pixels[:2]:
+        with torch.inference_mode():
+            expected = whole(picture[None])[0]
+        _same(run(picture[None].numpy()), expected, atol=1e-5)

@@ -77,7 +77,7 @@ final class Classifier {
 private func pixelBuffer(_ pixels: Raster) throws -> CVPixelBuffer {
     let gray = pixels.channels == 1
     let format = gray ? kCVPixelFormatType_OneComponent8 : kCVPixelFormatType_32BGRA
-    let options = [kCVPixelBufferIOSurfacePropertiesKey: [:]] as CFDictionary
+    let options = [kCVPixelBufferIOSurfacePropertiesKey as String: [String: Any]()] as CFDictionary
     var made: CVPixelBuffer?
     CVPixelBufferCreate(kCFAllocatorDefault, pixels.width, pixels.height, format, options, &made)
     guard let buffer = made else { throw ClassifierError.noAnswer }
