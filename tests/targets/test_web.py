@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -160,6 +161,8 @@ class TestWeb(PageContract):
         self, context: Any, server: Served, samples: list[dict[str, Any]]
     ) -> None:
         page = opened(context, server.url)
+        choosers: list[Any] = []
+        page.on("filechooser", lambda one: choosers.append(one))  # noqa: PLW0108 - playwright marks the function; from the start: waiting for one alone loses a race now and then
         until(page, "window.nbdeploy.mode === 'live' && window.nbdeploy.answer")
         page.keyboard.press("Space")
         until(page, "window.nbdeploy.mode === 'still' && window.nbdeploy.answer")
@@ -174,8 +177,11 @@ class TestWeb(PageContract):
         page.get_by_role("dialog", name="About this model").wait_for()
         page.keyboard.press("Escape")
         page.get_by_role("dialog", include_hidden=True).wait_for(state="hidden")
-        with page.expect_file_chooser():
-            page.keyboard.press("o")
+        page.keyboard.press("o")
+        end = time.monotonic() + 20
+        while not choosers:
+            assert time.monotonic() < end, "no file chooser was opened"
+            page.wait_for_timeout(50)
         page.keyboard.press("s")
         until(page, "!document.querySelector('#toast').hidden")  # nothing to share with here: copied, or the reason
         with page.expect_download() as saved:
