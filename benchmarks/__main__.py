@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import importlib
 
-NAMES = ("clean", "deploy", "grid", "tables")
+NAMES = ("clean", "coreml", "deploy", "grid", "tables", "web")
 
 
 def main() -> None:

@@ -28,6 +28,23 @@ program = torch.export.load(sys.argv[1])
 example = torch.zeros(eval(sys.argv[3]), dtype=torch.uint8)
 torch.onnx.export(program, (example,), sys.argv[2], dynamo=True, external_data=False)
 """,
+    "executorch": """
+import sys, torch
+from executorch.backends.xnnpack.partition.xnnpack_partitioner import XnnpackPartitioner
+from executorch.exir import to_edge_transform_and_lower
+program = torch.export.load(sys.argv[1])
+to_edge_transform_and_lower(program, partitioner=[XnnpackPartitioner()]).to_executorch().save(sys.argv[2])
+""",
+    "openvino": """
+import sys
+sys.modules["openvino_telemetry"] = None
+import openvino, torch
+openvino.save_model(openvino.convert_model(torch.export.load(sys.argv[1])), sys.argv[2], compress_to_fp16=False)
+""",
+    "torch": """
+import sys, torch
+torch.export.save(torch.export.load(sys.argv[1]), sys.argv[2])
+""",
 }
 NETS = {"resnet18": 3, "mobilenet_v3_small": 8}
 SIZE = 64
@@ -68,6 +85,8 @@ def _bare(target: str, program: Any, work: Path) -> float:
     """Seconds of the bare converter, imports included, as nd.deploy's conversion time counts them."""
     import torch
 
+    from nbdeploy import registry
+
     saved = work / "bare.pt2"
     torch.export.save(program.exported, saved)
     command = [
@@ -75,7 +94,7 @@ def _bare(target: str, program: Any, work: Path) -> float:
         "-c",
         BARE[target],
         str(saved),
-        str(work / f"bare.{target}"),
+        str(work / f"bare{registry.targets.load(target).suffix}"),
         str(program.signature.shape),
     ]
     start = time.monotonic()

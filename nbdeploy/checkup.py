@@ -16,6 +16,7 @@ from typing import Any
 from nbdeploy.core import look
 from nbdeploy.errors import MissingExtra
 from nbdeploy.registry import Entry, targets
+from nbdeploy.verification.emulator import SETUP, Arm, arm, set_up
 
 _PACKAGES = (
     "nbdeploy", "torch", "torchvision", "fastai", "timm", "onnx", "onnxruntime", "litert-torch", "ai-edge-litert",
@@ -43,6 +44,8 @@ class Doctor:
     """Package -> version; None where it is not installed."""
     cpus: int
     free_bytes: int
+    arm: Arm
+    """Whether bundles can be run on ARM64 here, emulated where needed: ``nbdeploy verify --arch aarch64``."""
     gpu: str | None = None
 
     @property
@@ -51,7 +54,7 @@ class Doctor:
         return all(target.ready for target in self.targets.values())
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain data: ``targets``, ``providers``, ``python``, ``versions``, ``cpus``, ``free_bytes``, ``gpu``."""
+        """Plain data: ``targets providers python versions cpus free_bytes arm gpu``."""
         return {
             "targets": {name: {**asdict(t), "missing": list(t.missing)} for name, t in self.targets.items()},
             "providers": {},
@@ -59,6 +62,12 @@ class Doctor:
             "versions": self.versions,
             "cpus": self.cpus,
             "free_bytes": self.free_bytes,
+            "arm": {
+                "ready": self.arm.ready,
+                "how": self.arm.how,
+                "missing": list(self.arm.missing),
+                "install": self.arm.install,
+            },
             "gpu": self.gpu,
         }
 
@@ -77,6 +86,7 @@ class Doctor:
             ("CPUs", str(self.cpus)),
             ("free disk", f"{self.free_bytes / 1e9:.1f} GB"),
             ("GPU", "not looked for" if self.gpu is None else self.gpu),
+            ("ARM64", _arm_state(self.arm)),
         ]
 
     def _repr_html_(self) -> str:
@@ -90,18 +100,23 @@ class Doctor:
         )
 
 
-def doctor(*, gpu: bool = False) -> Doctor:
+def doctor(*, gpu: bool = False, setup_arm: bool = False) -> Doctor:
     """Look at what is installed, without importing anything heavy.
+
+    With `setup_arm`, what running bundles on an emulated ARM64 processor takes is got first (about 100 MB of packages,
+    once, into the user's cache); NbdeployError says what stands in the way.
 
     With `gpu`, torch is imported (seconds) to ask for a GPU; without it a GPU is named only where torch is already
     imported.
     """
+    there = set_up() if setup_arm else arm()
     return Doctor(
         targets={name: _readiness(name, entry) for name, entry in targets.items()},
         python=platform.python_version(),
         versions={name: _version(name) for name in _PACKAGES},
         cpus=_cpus(),
         free_bytes=shutil.disk_usage(Path.cwd()).free,
+        arm=there,
         gpu=_gpu() if gpu or "torch" in sys.modules else None,
     )
 
@@ -145,6 +160,14 @@ def _gpu() -> str:
     if torch.cuda.is_available():
         return str(torch.cuda.get_device_name())
     return "Apple MPS" if torch.backends.mps.is_available() else "none"
+
+
+def _arm_state(there: Arm) -> str:
+    if there.ready:
+        return f"ready, {there.how}"
+    if not there.install:
+        return f"not here: needs {', '.join(there.missing)}"
+    return f"not set up (optional). Type: {there.install}" + ("" if there.install == SETUP else f", then: {SETUP}")
 
 
 def _sign(target: Readiness) -> str:

@@ -83,8 +83,10 @@ def _main(argv: list[str]) -> int:
     with _clean_output(), warnings.catch_warnings():
         _plain_warnings(everything=args.traceback)
         done = getattr(verbs, args.verb)(args)
-    sys.stdout.write(_json(done.data) if args.json else f"{done.text}\n")
+    sys.stdout.write(_json(done.data) if args.json and not done.then else f"{done.text}\n")
     sys.stdout.flush()
+    if done.then:
+        done.then()
     return 0 if done.ok else 1
 
 

@@ -3,6 +3,7 @@
 NbdeployError                   everything below; its text says what was wrong and what would be right
 |-- UsageError                  an unknown name or an argument that cannot be (exit status 2)
 |   `-- UnknownName             a target, recipe, arch or data set that does not exist; carries "Did you mean"
+|       `-- RetiredName         a name that others used; says what became of it and what to type in its place
 |-- MissingExtra                an optional package is not installed; carries the install line
 |-- DataError                   pictures, labels, folders and archives
 |-- TrainError                  training could not start or go on
@@ -83,6 +84,15 @@ class UnknownName(UsageError):
         hint = note or (f'Did you mean "{near[0]}"? ' if near else "") + f"Known: {', '.join(known)}."
         super().__init__(f'There is no {kind} "{name}".', hint=hint)
         self.kind, self.name, self.known = kind, name, known
+
+
+class RetiredName(UnknownName):
+    """A name of something that went, or that is no thing of its own: `replacement` is what to take in its place."""
+
+    def __init__(self, kind: str, name: str, known: Iterable[str], *, became: str, replacement: str) -> None:
+        note = f'{became} Take {replacement}: --{kind} {replacement} ({kind}="{replacement}").'
+        super().__init__(kind, name, known, note=note)
+        self.became, self.replacement = became, replacement
 
 
 class MissingExtra(NbdeployError):

@@ -109,25 +109,55 @@ def deploy(
     return Bundle.load(place)
 
 
-def verify(bundle: Bundle | str | Path, model: Any = None, *, images: ImageSet | str | Path | None = None) -> Report:
+def verify(
+    bundle: Bundle | str | Path,
+    model: Any = None,
+    *,
+    images: ImageSet | str | Path | None = None,
+    verify_files: int | None = None,
+    arch: str | None = None,
+) -> Report:
     """Check a bundle where it stands and, where `model` (Learner, Program or folder) is given, hold it to the original.
 
-    Gives a Report; does not raise for a failed check. Raises BundleError when there is no bundle.
+    At most `verify_files` held-out files of the model are compared. `arch` "aarch64" runs the bundle's own code on an
+    ARM64 processor too, emulated where this machine has none (``nbdeploy doctor --setup-arm`` gets what that takes), on
+    the same files or, without a model, on the bundle's samples.
+
+    Gives a Report; does not raise for a failed check. Raises BundleError when there is no bundle, UnknownName for an
+    `arch` that there is not.
     """
+    from nbdeploy.verification.arm import Asked, arm_check  # noqa: PLC0415 - numpy
+    from nbdeploy.verification.emulator import arch_named  # noqa: PLC0415
     from nbdeploy.verification.parity import NOT_COMPARED, parity  # noqa: PLC0415 - numpy
     from nbdeploy.verification.standing import standing_checks  # noqa: PLC0415
 
+    arch = None if arch is None else arch_named(arch)
     opened = bundle if isinstance(bundle, Bundle) else Bundle.open(bundle)
     checks = standing_checks(opened)
-    metrics: dict[str, Any] = {"size_bytes": opened.model.stat().st_size} if opened.model.is_file() else {}
+    metrics: dict[str, Any] = {"size_bytes": opened.size_bytes} if opened.model.exists() else {}
     if model is None:
+        if arch:
+            there, more = arm_check(opened)
+            checks, metrics = [*checks, there], {**metrics, **more}
         return Report(checks=(*checks, NOT_COMPARED), metrics=metrics)
-    program = as_program(model, images=images)
+    program = as_program(model, images=images, verify_files=verify_files)
     if program.signature.labels != opened.labels:
         raise UsageError(
             "The bundle and the model have different labels.", hint="Name the model that this bundle was made from."
         )
-    found = parity(opened, program, _available(program)).comparison
+    available = _available(program)
+    answered = parity(opened, program, available)
+    found = answered.comparison
+    if arch:
+        files = [program.reference.held_out[index] for index in available]
+        asked = Asked(
+            [file.path for file in files],
+            [file.label for file in files],
+            program.reference.probabilities[available],
+            answered.answers,
+        )
+        there, more = arm_check(opened, asked)
+        checks, metrics = [*checks, there], {**metrics, **more}
     return Report(
         checks=(*found.checks, *checks),
         metrics={**found.metrics, **metrics},
@@ -214,23 +244,31 @@ def _build(
     from nbdeploy.targets import package  # noqa: PLC0415 - numpy and Pillow
     from nbdeploy.targets.convert import convert  # noqa: PLC0415
     from nbdeploy.verification.html import render_report, thumbnail  # noqa: PLC0415
-    from nbdeploy.verification.parity import blame, parity  # noqa: PLC0415
+    from nbdeploy.verification.parity import NO_LATENCY, blame, parity  # noqa: PLC0415
     from nbdeploy.verification.standing import standing_checks  # noqa: PLC0415
 
     available = _available(program)
     calibration = _calibration(program) if recipe.calibrated else None
     with step(f"converting to {target.name}, {recipe.name}") as note:
-        artifact = convert(program, target, recipe, job, calibration=calibration)
+        artifact = convert(
+            program, target, recipe, job, calibration=calibration, about={"name": name, "version": version}
+        )
         note(numbers.size(artifact.size_bytes))
     manifest = package.lay_out(work, program, target, artifact, name=name, version=version)
     bundle = Bundle.open(work)
     with step("verifying on raw files") as note:
         found = parity(bundle, program, available)
         taken = package.add_samples(work, program, most=samples, available=available)
-        package.write_expected(work, program, taken, _answers(bundle, taken, found.answers, available), recipe.same)
+        answers = None if found.unable else _answers(bundle, taken, found.answers, available)
+        package.write_expected(work, program, taken, answers, recipe.same)
         checks = (*found.comparison.checks, *standing_checks(bundle))
-        agreement = numbers.percent(found.comparison.metrics["top1_agreement"])
-        note(f"{len(available)} held-out files, {agreement} the same answer")
+        if found.unable:
+            note(f"not run: {found.unable}")
+        else:
+            agreement = numbers.percent(found.comparison.metrics["top1_agreement"])
+            note(f"{len(available)} held-out files, {agreement} the same answer")
+    if target.reference_only:
+        checks, latency_runs = (*checks, NO_LATENCY), 0
     report = Report(
         checks=checks,
         metrics={
@@ -238,7 +276,7 @@ def _build(
             "size_bytes": artifact.size_bytes,
             "size_bytes_original": (job / "program.pt2").stat().st_size,
             "conversion_s": artifact.conversion_s,
-            **_measured(bundle, job, program, available, latency_runs),
+            **_measured(bundle, job, program, available, 0 if found.unable else latency_runs),
         },
         changed=found.comparison.changed,
         confusion=found.comparison.confusion,

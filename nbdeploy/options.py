@@ -19,6 +19,7 @@ from nbdeploy.core.recipe import RECIPES, recipe_named
 from nbdeploy.errors import UnknownName
 from nbdeploy.parsing import Named, Parser, rate, share, whole
 from nbdeploy.registry import engines, targets
+from nbdeploy.verification.emulator import ARCHES, arch_named
 
 TERMINAL_ONLY = frozenset({"json", "traceback"})
 
@@ -43,7 +44,8 @@ def _dataset(name: str) -> str:
 
 TARGET = Named(targets.names, targets.canonical)
 RECIPE = Named(lambda: RECIPES, lambda name: recipe_named(name).name)
-ARCH = Named(_archs, str)  # train() itself refuses an unknown one; asking here would import torch for a typing error
+NET = Named(_archs, str)  # train() itself refuses an unknown one; asking here would import torch for a typing error
+ARCH = Named(lambda: ARCHES, arch_named)
 DATASET = Named(_datasets, _dataset)
 
 
@@ -98,7 +100,7 @@ def _train_options(parser: Parser, *, notebook: bool) -> None:
     if not notebook:  # a notebook keeps the Learner; a terminal has to keep a file
         parser.add_argument("-o", "--out", metavar="MODEL", required=True, help="the folder to save the model in")
         parser.add_argument("--overwrite", action="store_true", help="take the place of a model that exists")
-    parser.add_argument("--arch", type=ARCH, default="resnet18", help="any torchvision or timm name (resnet18)")
+    parser.add_argument("--arch", type=NET, default="resnet18", help="any torchvision or timm name (resnet18)")
     parser.add_argument("--epochs", type=whole(1), default=5, metavar="N", help="passes over the pictures (5)")
     parser.add_argument("--size", type=whole(1), metavar="PIXELS", help="side of the square the model sees")
     parser.add_argument("--lr", type=rate, metavar="RATE", help="highest learning rate; found out by default")
@@ -148,6 +150,12 @@ def _verify_options(parser: Parser, *, notebook: bool) -> None:
     parser.add_argument("bundle", metavar="BUNDLE", help="a bundle's folder")
     parser.add_argument("--model", metavar="MODEL", help="the saved model to compare with, file by file")
     parser.add_argument("--data", dest="images", metavar="DIR", help="pictures to compare on")
+    parser.add_argument(
+        "--verify-files", type=whole(1), metavar="N", help="held-out files to compare on, at most (all it has)"
+    )
+    parser.add_argument(
+        "--arch", type=ARCH, help=f"run it on another processor too, emulated where needed: {', '.join(ARCHES)}"
+    )
 
 
 def _predict_options(parser: Parser, *, notebook: bool) -> None:
@@ -156,9 +164,21 @@ def _predict_options(parser: Parser, *, notebook: bool) -> None:
     parser.add_argument("files", metavar="FILE", nargs="+", help="pictures")
 
 
+def _serve_options(parser: Parser, *, notebook: bool) -> None:
+    del notebook
+    parser.add_argument("bundle", metavar="BUNDLE", help="a bundle's folder, of the target web or tfjs")
+    parser.add_argument("--port", type=whole(0), default=8000, metavar="P", help="(8000); 0: any that is free")
+    parser.add_argument("--host", default="127.0.0.1", help="an address of this machine (127.0.0.1); 0.0.0.0: all")
+    parser.add_argument("--certfile", metavar="PEM", help="certificate for HTTPS, which phones ask for")
+    parser.add_argument("--keyfile", metavar="PEM", help="its key")
+
+
 def _doctor_options(parser: Parser, *, notebook: bool) -> None:
     del notebook
     parser.add_argument("--gpu", action="store_true", help="look for a GPU too, which imports torch (seconds)")
+    parser.add_argument(
+        "--setup-arm", action="store_true", help="get what running bundles on an emulated ARM64 processor takes, once"
+    )
 
 
 def _demo_options(parser: Parser, *, notebook: bool) -> None:
@@ -209,6 +229,7 @@ VERBS: dict[str, Verb] = {
     ),
     "verify": Verb("check a bundle again", "build/app --model build/model", _verify_options),
     "predict": Verb("ask a bundle what is in pictures", "build/app photo.jpg", _predict_options),
+    "serve": Verb("serve a bundle's page on this machine", "build/page --port 8000", _serve_options),
     "doctor": Verb("what is installed, what is missing, what to type", "", _doctor_options, in_notebook="--gpu"),
     "demo": Verb("the main job on an embedded data set, in minutes", "", _demo_options),
 }

@@ -7,12 +7,13 @@ Packages add entries through the entry-point group ``nbdeploy.targets`` (name = 
 from __future__ import annotations
 
 import importlib
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from importlib.metadata import entry_points
 from typing import Any
 
-from nbdeploy.errors import MissingExtra, UnknownName
+from nbdeploy.errors import MissingExtra, RetiredName, UnknownName
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +30,16 @@ class Entry:
     """The distribution that brought it."""
 
 
+@dataclass(frozen=True, slots=True)
+class Retired:
+    """What became of something that went, or what it runs on, in one sentence; and what to take in its place."""
+
+    names: tuple[str, ...]
+    """In small letters, without hyphens."""
+    became: str
+    replacement: str
+
+
 @dataclass(frozen=True)
 class Registry(Mapping[str, Entry]):
     """A table of one kind of thing; `load` imports the class a name stands for."""
@@ -36,6 +47,7 @@ class Registry(Mapping[str, Entry]):
     kind: str
     group: str
     own: dict[str, Entry] = field(default_factory=dict)
+    retired: tuple[Retired, ...] = ()
 
     def _all(self) -> dict[str, Entry]:
         found = dict(self.own)
@@ -59,13 +71,17 @@ class Registry(Mapping[str, Entry]):
         return sorted([*self, *(alias for entry in self._all().values() for alias in entry.aliases)])
 
     def canonical(self, name: str) -> str:
-        """The name itself for a name or an alias. Raises UnknownName."""
+        """The name itself for a name or an alias. Raises UnknownName, or RetiredName where it is known what became."""
         table = self._all()
         if name in table:
             return name
         for known, entry in table.items():
             if name in entry.aliases:
                 return known
+        plain = re.sub(r"[\W_]", "", str(name).lower())
+        for gone in self.retired:
+            if plain in gone.names:
+                raise RetiredName(self.kind, name, self.names(), became=gone.became, replacement=gone.replacement)
         raise UnknownName(self.kind, name, self.names())
 
     def load(self, name: str) -> Any:
@@ -87,11 +103,89 @@ engines = Registry(
     },
 )
 
+# Said of what people ask for by the names of older articles and of services that run another format.
+_RETIRED = (
+    Retired(
+        ("caffe2", "pytorchcaffe2", "onnxcaffe2"),
+        "Caffe2 was merged into PyTorch in 2018 and taken out in 2024; ExecuTorch runs PyTorch models on devices.",
+        "executorch",
+    ),
+    Retired(
+        ("pytorchmobile", "torchmobile", "ptl", "pytorchlite"),
+        "PyTorch Mobile (2019) is no longer supported: PyTorch names ExecuTorch as its successor since 2024.",
+        "executorch",
+    ),
+    Retired(
+        ("torchscript", "torchjit"),
+        "TorchScript is deprecated since 2025: PyTorch names torch.export as its successor.",
+        "torch",
+    ),
+    Retired(
+        ("tensorflowmobile", "tfmobile"),
+        "TensorFlow Mobile gave way to TensorFlow Lite (2017), which is called LiteRT since 2024.",
+        "tflite",
+    ),
+    Retired(
+        ("tensorflowlite",),
+        "TensorFlow Lite is called LiteRT since 2024; its files are .tflite as before.",
+        "tflite",
+    ),
+    Retired(
+        ("tensorflow", "tf", "savedmodel", "onnxtf", "onnxtensorflow"),
+        "The way from PyTorch over ONNX to TensorFlow (onnx-tf) is no longer kept up; LiteRT takes PyTorch directly.",
+        "tflite",
+    ),
+    Retired(("mlkit", "googlemlkit"), "ML Kit is no format of its own: it runs .tflite files.", "tflite"),
+    Retired(
+        ("firebase", "firebaseml", "firebasemlkit"),
+        "Firebase's ML Kit became ML Kit without Firebase in 2020; both take .tflite files.",
+        "tflite",
+    ),
+    Retired(
+        ("mediapipe", "mediapipetasks"), "MediaPipe Tasks is no format of its own: it runs .tflite files.", "tflite"
+    ),
+    Retired(
+        ("nnapi", "androidnnapi"),
+        "Android's NNAPI is deprecated since Android 15 (2024); LiteRT brings its own ways to the phone's processors.",
+        "tflite",
+    ),
+    Retired(
+        ("snpe", "dlc", "qnn"),
+        "Qualcomm's SNPE and its successor QNN are reached from LiteRT and from onnxruntime.",
+        "onnx",
+    ),
+    Retired(
+        ("coremlneuralnetwork", "mlmodel", "coremlmodel"),
+        "Core ML's neural network (.mlmodel) gave way to the ML program (.mlpackage) in 2021.",
+        "coreml",
+    ),
+    Retired(
+        ("tensorflowjs",),
+        "TensorFlow.js is called tfjs here.",
+        "tfjs",
+    ),
+    Retired(("onnxjs",), "ONNX.js gave way to onnxruntime-web in 2021.", "web"),
+)
+
 targets = Registry(
     "target",
     "nbdeploy.targets",
     {
+        "coreml": Entry(
+            "nbdeploy.targets.coreml:CoremlTarget",
+            "Core ML, run here by a reference interpreter",
+            extra="coreml",
+            aliases=("mlpackage",),
+        ),
+        "executorch": Entry(
+            "nbdeploy.targets.executorch:ExecutorchTarget", "ExecuTorch, run by its XNNPACK backend", extra="executorch"
+        ),
         "onnx": Entry("nbdeploy.targets.onnx:OnnxTarget", "ONNX, run by onnxruntime"),
+        "openvino": Entry("nbdeploy.targets.openvino:OpenvinoTarget", "OpenVINO IR, run by OpenVINO", extra="openvino"),
+        "tfjs": Entry("nbdeploy.targets.tfjs:TfjsTarget", "web page, run by LiteRT.js", "tfjs", ("tensorflow-js",)),
         "tflite": Entry("nbdeploy.targets.tflite:TfliteTarget", "TFLite, run by LiteRT", aliases=("litert",)),
+        "torch": Entry("nbdeploy.targets.torch:TorchTarget", "torch.export, run by PyTorch"),
+        "web": Entry("nbdeploy.targets.web:WebTarget", "web page, run by onnxruntime-web", "web", ("pwa",)),
     },
+    _RETIRED,
 )

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import argparse
+import json
 import shlex
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,8 @@ class Done:
     data: Any
     text: str
     ok: bool = True
+    then: Callable[[], None] | None = None
+    """What goes on after the result was printed, on a line of its own: a server."""
 
 
 def _keywords(args: argparse.Namespace, *, leave: Collection[str] = (), only: Collection[str] | None = None) -> Any:
@@ -99,7 +102,8 @@ def verify(args: argparse.Namespace) -> Done:
     from nbdeploy.flow import verify as run  # noqa: PLC0415 - called lazily
 
     images = read_images(args.images, {})[0] if args.images else None
-    report = run(args.bundle, args.model, images=images)
+    keywords = _keywords(args, only={"verify_files", "arch"})
+    report = run(args.bundle, args.model, images=images, **keywords)
     return Done(report.to_dict(), str(report), ok=report.ok)
 
 
@@ -124,11 +128,20 @@ def predict(args: argparse.Namespace) -> Done:
     return Done(rows, "\n".join(lines), ok=not any("error" in row for row in rows))
 
 
+def serve(args: argparse.Namespace) -> Done:
+    """Serve a bundle until the process is told to end. Prints one line of JSON when it takes connections."""
+    from nbdeploy.serve.running import listen  # noqa: PLC0415 - called lazily
+
+    listening = listen(args.bundle, **_keywords(args, leave={"bundle"}))
+    listening.heed_signals()
+    return Done(listening.to_dict(), json.dumps(listening.to_dict()), then=listening.run)
+
+
 def doctor(args: argparse.Namespace) -> Done:
     """Say what is installed."""
     from nbdeploy.checkup import doctor as look  # noqa: PLC0415 - called lazily
 
-    found = look(gpu=args.gpu)
+    found = look(**_keywords(args))
     return Done(found.to_dict(), str(found))
 
 

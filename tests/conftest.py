@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import random
 import sys
 from collections.abc import Iterator
@@ -30,8 +31,24 @@ def _fresh_seeds() -> None:
 @pytest.fixture(scope="session", autouse=True)
 def _own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     # Logs and caches of the tests stay out of the user's home, also in the processes that tests start.
+    cache = tmp_path_factory.mktemp("cache")
+    # But npm is asked once: its part is shared by the workers of a run.
+    own = tmp_path_factory.getbasetemp()
+    shared = (own.parent if "PYTEST_XDIST_WORKER" in os.environ else own) / "npm"
+    shared.mkdir(exist_ok=True)
+    (cache / "npm").symlink_to(shared)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("NBDEPLOY_CACHE", str(tmp_path_factory.mktemp("cache")))
+        patch.setenv("NBDEPLOY_CACHE", str(cache))
+        yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _no_mediapipe() -> Iterator[None]:
+    # Importing it takes seconds in each bundle of tflite; the tests of its check turn it on.
+    from nbdeploy.targets import mediapipe_check
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(mediapipe_check, "installed", lambda: False)
         yield
 
 

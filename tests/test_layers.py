@@ -34,7 +34,17 @@ ONLY_IN = {
     "anywidget": {"jupyter"},
     "ipywidgets": {"jupyter"},
     "fastai": {"training", "exporting", "data.datasets"},
-    "torch": {"training", "exporting", "compress", "targets", "verification", "flow", "demo", "checkup"},
+    "torch": {
+        "training",
+        "exporting",
+        "compress",
+        "targets",
+        "verification",
+        "flow",
+        "demo",
+        "checkup",
+        "templates.python.runtimes",
+    },
     "torchvision": {"training", "exporting", "compress"},
     "timm": {"training", "exporting"},
 }
@@ -51,13 +61,17 @@ LAZILY = {
     "pandas",
     "matplotlib",
     "jupyterlab",
+    "openvino",
+    "nncf",
+    "executorch",
+    "torchao",
 }
 """Heavy packages, which are imported inside the function that needs them ..."""
 
 EAGER = {"training", "exporting", "compress"}
-"""... but for these parts, which are loaded only to work with a model."""
+"""... but for these parts, which are loaded only to work with a model (as the runtimes of bundles are)."""
 
-HOST_CODE = {"numpy", "PIL", "onnxruntime", "ai_edge_litert"}
+HOST_CODE = {"numpy", "PIL", "onnxruntime", "ai_edge_litert", "openvino", "executorch", "torch"}
 """What the code copied into a bundle may import beside the standard library and its own files."""
 
 
@@ -139,7 +153,7 @@ def wrong(one: Import, own: str = "nbdeploy") -> str:
             (host and package not in HOST_CODE, f"host code needs only {', '.join(sorted(HOST_CODE))}"),
             (may and not _within(one.place, may), f"only {', '.join(may)} may"),
             (
-                package in LAZILY and here not in EAGER and not one.lazy,
+                package in LAZILY and not (here in EAGER or host) and not one.lazy,
                 "a heavy package is imported inside the function that needs it",
             ),
         )

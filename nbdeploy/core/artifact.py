@@ -11,7 +11,7 @@ from nbdeploy.core.recipe import Recipe
 
 @dataclass(frozen=True, slots=True)
 class Artifact:
-    """A model file in a runtime's format.
+    """A model in a runtime's format: one file, a folder, or a file with others beside it (see `core.files.parts`).
 
     `conversion_s` is the wall time of the conversion process, its imports included. `base` is the unshrunk file of the
     same conversion, kept while the bundle is built so that a fault can be laid at the recipe's door or the converter's.

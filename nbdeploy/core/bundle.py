@@ -91,8 +91,14 @@ class Bundle:
 
     @property
     def model(self) -> Path:
-        """The model file."""
+        """The model file, or the folder that it is."""
         return self.path / str(self.manifest["model"])
+
+    @property
+    def size_bytes(self) -> int:
+        """Of the model, all its files together, as the manifest says."""
+        model = str(self.manifest["model"])
+        return sum(file["bytes"] for file in self.manifest["files"] if _is_part(file["path"], model))
 
     @cached_property
     def signature(self) -> Signature:
@@ -190,7 +196,7 @@ class Bundle:
         return ("passed", "verified") if self.report.compared else ("not_run", "NOT verified")
 
     def _headline(self) -> str:
-        size = numbers.size(self.manifest["files"][0]["bytes"])
+        size = numbers.size(self.size_bytes)
         what = f"{self.name} {self.version} for {self.target}, {self.recipe}, {size}: {self._verdict()[1]}"
         return what.replace(SPACE, " ")
 
@@ -219,6 +225,12 @@ def sealed(manifest: Mapping[str, Any]) -> dict[str, Any]:
     return {**rest, SEAL: hashlib.sha256(json.dumps(rest, sort_keys=True).encode()).hexdigest()}
 
 
+def _is_part(name: str, model: str) -> bool:
+    """Whether the file `name` belongs to the model: itself, inside it, or beside it with another suffix."""
+    path, whole = PurePosixPath(name), PurePosixPath(model)
+    return path.is_relative_to(whole) or (len(path.parts) == 1 and path.stem == whole.stem)
+
+
 def _check_manifest(path: Path, manifest: Any) -> None:
     """Raise BundleError unless the manifest has what the rest of the code reads, and names only files inside."""
     try:
@@ -234,7 +246,7 @@ def _check_manifest(path: Path, manifest: Any) -> None:
     if number != FORMAT:
         raise BundleError(f"{path} has format {number}; this nbdeploy reads {FORMAT}.", hint="Update nbdeploy.")
     outside = [n for n in names if PurePosixPath(n).is_absolute() or ".." in PurePosixPath(n).parts or "\\" in n]
-    if outside or str(manifest["model"]) not in names:
+    if outside or not any(_is_part(name, str(manifest["model"])) for name in names):
         raise BundleError(
             f"{path / MANIFEST} names files outside, or no model: {', '.join(outside) or manifest['model']}.",
             hint="Make the bundle again; do not load one from a stranger.",

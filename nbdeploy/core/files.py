@@ -34,6 +34,24 @@ def sha256_of(path: Path) -> str:
     return digest.hexdigest()
 
 
+def parts(path: Path) -> list[Path]:
+    """The files of a model, sorted: itself, or all below it where it is a folder, and those beside it that differ
+    from its name only in the suffix (``model.xml`` and ``model.bin``).
+    """
+    beside = [other for other in path.parent.glob(f"{_glob_escape(path.stem)}.*") if other.stem == path.stem]
+    files = [file for one in beside for file in ([one] if one.is_file() else one.rglob("*")) if file.is_file()]
+    return sorted(files)
+
+
+def sha256_of_parts(path: Path) -> str:
+    """Hex SHA-256 of a model: of its one file, else of the names and hashes of its files."""
+    files = parts(path)
+    if files == [path]:
+        return sha256_of(path)
+    lines = [f"{sha256_of(file)} {file.relative_to(path.parent).as_posix()}\n" for file in files]
+    return hashlib.sha256("".join(lines).encode()).hexdigest()
+
+
 def write_json(path: Path, value: Any) -> None:
     """Write `value` as UTF-8 JSON, indented, with a final newline."""
     # A file name that is not UTF-8 holds lone surrogates, whose backslash form is JSON's own escape for them.

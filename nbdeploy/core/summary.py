@@ -18,9 +18,12 @@ _BOUNDS: dict[str, tuple[Callable[[float], str], str]] = {
     "max_drift": (quantity, "at most "),
     "samples": (quantity, "at most "),
     "fresh_process": (quantity, "at most "),
+    "browser": (quantity, "at most "),
+    "on_the_device": (quantity, "at most "),
     "answers_are_numbers": (quantity, "at most "),
     "file_hashes": (quantity, "at most "),
     "labels": (quantity, "exactly "),
+    "package_labels": (quantity, "exactly "),
 }
 """Check -> its unit, and which side of the limit is good. Checks of others are plain numbers."""
 _BESIDE: tuple[tuple[str, str, str, Callable[[float], str], tuple[str, str]], ...] = (

@@ -5,7 +5,6 @@ from __future__ import annotations
 import io
 import json
 import warnings
-import zipfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
@@ -20,6 +19,7 @@ from nbdeploy.core.look import head, output, table
 from nbdeploy.core.reference import Reference
 from nbdeploy.core.signature import Signature
 from nbdeploy.errors import BundleError, IntegrityError
+from nbdeploy.templates.python.runtimes.torch import Refused, refuse_pickles
 
 FORMAT = 1
 _MODEL = "program.pt2"
@@ -127,35 +127,18 @@ def save_exported(exported: torch.export.ExportedProgram, path: Path) -> None:
 
 
 def load_exported(data: bytes, *, where: Path) -> torch.export.ExportedProgram:
-    """An exported program from the bytes of a .pt2, refusing every pickle in it but plain tensors.
-
-    torch.export.load falls back to a full unpickling of constants and example inputs; a file from a stranger could run
-    code there, so the archive is looked through first. Raises BundleError.
-    """
+    """The program of a .pt2's bytes, refusing every pickle in it but plain tensors. Raises BundleError."""
     try:
-        with zipfile.ZipFile(io.BytesIO(data)) as archive:
-            for name in archive.namelist():
-                if name.endswith("_config.json") and '"use_pickle": true' in _normal(archive.read(name)):
-                    raise _refuse(where, f"{name} asks for pickle")
-                if "/constants/" in name and ("custom_obj" in name or "opaque" in name):
-                    raise _refuse(where, f"{name} is a pickled object")
-                if "/sample_inputs/" in name:
-                    torch.load(io.BytesIO(archive.read(name)), weights_only=True)
+        refuse_pickles(data)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             return torch.export.load(io.BytesIO(data))
-    except BundleError:
-        raise
+    except Refused as error:
+        raise BundleError(
+            f"{where} is refused: {error}.", hint="Loading it could run code. Export it again."
+        ) from error
     except Exception as error:  # whatever a hostile or torn archive makes torch raise
         raise BundleError(f"{where} cannot be loaded ({error}).", hint="Export the model again.") from error
-
-
-def _normal(raw: bytes) -> str:
-    return json.dumps(json.loads(raw))
-
-
-def _refuse(where: Path, what: str) -> BundleError:
-    return BundleError(f"{where} is refused: {what}.", hint="Loading it could run code. Export it again.")
 
 
 def tool_versions(*names: str) -> dict[str, str]:

@@ -3,22 +3,27 @@
 from __future__ import annotations
 
 import importlib.util
+import shutil
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
 from nbdeploy.core.recipe import Recipe
 from nbdeploy.errors import MissingExtra, UsageError
+from nbdeploy.registry import targets
 
 if TYPE_CHECKING:
     import numpy as np
     from torch.export import ExportedProgram
 
+    from nbdeploy.core.bundle import Bundle
+    from nbdeploy.core.report import Check
     from nbdeploy.core.signature import Signature
 
 Run = Callable[["np.ndarray"], "np.ndarray"]
-RUNTIMES = Path(__file__).resolve().parents[1] / "templates" / "python" / "runtimes"
+TEMPLATES = Path(__file__).resolve().parents[1] / "templates"
+RUNTIMES = TEMPLATES / "python" / "runtimes"
 
 
 class Target(ABC):
@@ -36,14 +41,30 @@ class Target(ABC):
     """Distributions whose versions the manifest records."""
     runtime: ClassVar[Path]
     """A Python file with ``load(path, threads) -> run``, copied into bundles as app/python/runtime.py."""
+    runtime_parts: ClassVar[tuple[Path, ...]] = ()
+    """Other Python files, in the folder of `runtime`, that it imports as ``from . import NAME``; they go with it."""
     runtime_requirements: ClassVar[tuple[str, ...]]
     """Distributions that `runtime` needs beside numpy and Pillow."""
+    on_arm: ClassVar[bool] = False
+    """Whether what `runtime` needs is built for ARM64 Linux, so that a bundle can be run on an emulated one."""
+    apps: ClassVar[tuple[Path, ...]] = ()
+    """Folders of nbdeploy/templates that are copied into bundles as they are, as app/NAME: host code that reads labels,
+    size and resize rule from the bundle's manifest, never from constants of its own."""
     platforms: ClassVar[tuple[str, ...]] = ()
     """Lines of the bundle's README on how to use the model file on each platform; ``{model}`` is the file's name."""
+    reference_only: ClassVar[bool] = False
+    """Whether `runtime` is not what devices run but a reference for it, whose latency says nothing and is not taken."""
+
+    def __init__(self, about: Mapping[str, str] | None = None) -> None:
+        self.about = dict(about or {})
+        """The bundle's ``name`` and ``version`` while one is made: what a file may say of itself."""
 
     @abstractmethod
     def lower(self, exported: ExportedProgram, signature: Signature, out: Path) -> None:
-        """Write the full-precision model to `out`. Input uint8 NHWC, output float32, as the signature says."""
+        """Write the full-precision model to `out`, a file or a folder. Input uint8 NHWC, output float32 (signature).
+
+        One object lowers and then shrinks one program, so it may keep what it needs between the two.
+        """
 
     def shrink(
         self, base: Path, out: Path, recipe: Recipe, calibration: np.ndarray | None, signature: Signature
@@ -54,6 +75,37 @@ class Target(ABC):
         """
         raise UsageError(f"The target {self.name} cannot do {recipe.name}.", hint=f"It can: {', '.join(self.recipes)}.")
 
+    def make(
+        self,
+        exported: ExportedProgram,
+        signature: Signature,
+        *,
+        base: Path,
+        out: Path,
+        recipe: Recipe,
+        calibration: np.ndarray | None,
+    ) -> None:
+        """Write the full-precision model to `base` and the recipe's to `out`.
+
+        For a runtime whose recipes start from the graph and not from its file; the others have `shrink`.
+        """
+        self.lower(exported, signature, base)
+        self.shrink(base, out, recipe, calibration, signature)
+
+    def furnish(self, work: Path, *, name: str) -> None:
+        """Write host code beside app/python into a bundle's folder `work`, where the model lies already: copies of
+        `apps`; a target whose app has files that are made and not copied adds them. `name` is the model's.
+        """
+        for folder in self.apps:
+            shutil.copytree(folder, work / "app" / folder.name, ignore=shutil.ignore_patterns("__pycache__"))
+
+    def versions(self) -> dict[str, str]:
+        """Versions of what it puts into bundles, beside those of `tools`: name -> version."""
+        return {}
+
+    def finish(self, model: Path, signature: Signature) -> None:  # noqa: B027 - most have nothing to add
+        """Write into the finished `model` what its format holds beside weights, labels say."""
+
     def check(self, recipe: Recipe) -> None:
         """Raise UsageError for a recipe it does not honour, MissingExtra for a package that is not installed."""
         if recipe.name not in self.recipes:
@@ -63,17 +115,24 @@ class Target(ABC):
             )
         for module in self.requires:
             if importlib.util.find_spec(module) is None:
-                raise MissingExtra(f'The target "{self.name}"', module, "")
+                raise MissingExtra(f'The target "{self.name}"', module, targets[self.name].extra)
+
+    def unable(self, model: Path) -> str:
+        """Why `runtime` cannot run this model file, which may be right all the same; "" where it can."""
+        return ""
+
+    def checks(self, bundle: Bundle) -> list[Check]:
+        """Checks of this target's own on a bundle where it stands, beside those that all bundles pass."""
+        return []
 
     def load(self, path: str, threads: int) -> Run:
         """Load a model file: gives a function from uint8 ``[1, H, W, C]`` to float32 ``[classes]``."""
-        spec = importlib.util.spec_from_file_location(f"nbdeploy_runtime_{self.name}", self.runtime)
-        if spec is None or spec.loader is None:
-            raise MissingExtra(f'The target "{self.name}"', str(self.runtime), "")
-        module = importlib.util.module_from_spec(spec)
+        from nbdeploy.templates.python.predict import load_module  # noqa: PLC0415 - numpy and Pillow
+
         try:
-            spec.loader.exec_module(module)
+            module = load_module(self.runtime)
         except ModuleNotFoundError as error:
-            raise MissingExtra(f'The target "{self.name}"', error.name or "its runtime", "") from error
+            missing = error.name or "its runtime"
+            raise MissingExtra(f'The target "{self.name}"', missing, targets[self.name].extra) from error
         run: Run = module.load(path, threads)
         return run

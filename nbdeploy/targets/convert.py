@@ -11,11 +11,12 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from nbdeploy.core.artifact import Artifact
-from nbdeploy.core.files import log_file, sha256_of, write_json
+from nbdeploy.core.files import log_file, parts, sha256_of_parts, write_json
 from nbdeploy.core.recipe import Recipe, recipe_named
 from nbdeploy.core.signature import Signature
 from nbdeploy.errors import ConversionError, UsageError
@@ -31,11 +32,18 @@ _BASE, _MODEL = "base", "model"
 
 
 def convert(
-    program: Program, target: Target, recipe: Recipe, job: Path, *, calibration: np.ndarray | None = None
+    program: Program,
+    target: Target,
+    recipe: Recipe,
+    job: Path,
+    *,
+    calibration: np.ndarray | None = None,
+    about: Mapping[str, str] | None = None,
 ) -> Artifact:
     """Lower `program` into the folder `job` and give the Artifact. Raises ConversionError with the log's path.
 
-    `calibration` is uint8 ``[n, H, W, C]`` made from training files; a calibrated recipe needs at least one.
+    `calibration` is uint8 ``[n, H, W, C]`` made from training files; a calibrated recipe needs at least one. `about` is
+    what the file may say of itself: the bundle's ``name`` and ``version``.
     """
     import numpy as np  # noqa: PLC0415
 
@@ -53,13 +61,14 @@ def convert(
     write_json(job / "signature.json", program.signature.to_dict())
     if calibration is not None:
         np.save(job / "calibration.npy", calibration, allow_pickle=False)
-    write_json(job / "job.json", {"target": target.name, "recipe": recipe.name, "calibrated": recipe.calibrated})
+    wanted = {"target": target.name, "recipe": recipe.name, "calibrated": recipe.calibrated, "about": dict(about or {})}
+    write_json(job / "job.json", wanted)
     log = log_file(f"{program.name}-{target.name}-{recipe.name}")
     start = time.monotonic()
     code = _run([sys.executable, "-m", "nbdeploy.targets.convert", str(job)], log)
     took = time.monotonic() - start
     model, base = (job / f"{stem}{target.suffix}" for stem in (_MODEL, _BASE))
-    if code != 0 or not model.is_file():
+    if code != 0 or not model.exists():
         raise ConversionError(
             f"Converting to {target.name} with {recipe.name} failed: {_last_words(log, code)}",
             hint=f"What the converter printed is in {log}.",
@@ -69,8 +78,8 @@ def convert(
         path=model,
         target=target.name,
         recipe=recipe,
-        sha256=sha256_of(model),
-        size_bytes=model.stat().st_size,
+        sha256=sha256_of_parts(model),
+        size_bytes=sum(file.stat().st_size for file in parts(model)),
         tools=tool_versions("nbdeploy", *target.tools),
         conversion_s=round(took, 2),
         log=log,
@@ -103,24 +112,24 @@ def _last_words(log: Path, code: int) -> str:
 
 
 def main(job: Path) -> None:
-    """What the child does: read the job, lower, shrink."""
+    """What the child does: read the job, lower, shrink, finish."""
     threading.Thread(target=_end_with_parent, daemon=True).start()
     import numpy as np  # noqa: PLC0415
 
     from nbdeploy.exporting.program import load_exported  # noqa: PLC0415
 
     wanted = json.loads((job / "job.json").read_text(encoding="utf-8"))
-    target: Target = targets.load(wanted["target"])()
+    target: Target = targets.load(wanted["target"])(wanted["about"])
     signature = Signature.from_dict(json.loads((job / "signature.json").read_text(encoding="utf-8")))
     exported = load_exported((job / "program.pt2").read_bytes(), where=job / "program.pt2")
     recipe = recipe_named(wanted["recipe"])
     model, base = (job / f"{stem}{target.suffix}" for stem in (_MODEL, _BASE))
     if recipe.name == "fp32":
         target.lower(exported, signature, model)
-        return
-    target.lower(exported, signature, base)
-    calibration = np.load(job / "calibration.npy", allow_pickle=False) if wanted["calibrated"] else None
-    target.shrink(base, model, recipe, calibration, signature)
+    else:
+        calibration = np.load(job / "calibration.npy", allow_pickle=False) if wanted["calibrated"] else None
+        target.make(exported, signature, base=base, out=model, recipe=recipe, calibration=calibration)
+    target.finish(model, signature)
 
 
 def _end_with_parent() -> None:

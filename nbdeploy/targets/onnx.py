@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from nbdeploy.targets.base import RUNTIMES, Target
+from nbdeploy.targets.base import RUNTIMES, TEMPLATES, Target
 
 if TYPE_CHECKING:
     import numpy as np
@@ -44,8 +44,11 @@ class OnnxTarget(Target):
     tools = ("torch", "onnx", "onnxscript", "onnxruntime")
     runtime = RUNTIMES / "onnx.py"
     runtime_requirements = ("onnxruntime",)
+    on_arm = True
+    apps = (TEMPLATES / "cpp",)
     platforms = (
-        "C, C++, C#, Java: load {model} with onnxruntime; set ORT_DISABLE_TELEMETRY=1 beforehand.",
+        "C++: app/cpp holds a program with its CMakeLists.txt.",
+        "C, C#, Java: load {model} with onnxruntime; set ORT_DISABLE_TELEMETRY=1 beforehand.",
         "Android and iOS: onnxruntime-android (Maven) and onnxruntime-objc (CocoaPods) load {model} as it is.",
     )
 

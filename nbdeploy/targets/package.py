@@ -14,7 +14,7 @@ import numpy as np
 
 from nbdeploy.core.artifact import Artifact
 from nbdeploy.core.bundle import FORMAT, MANIFEST, sealed
-from nbdeploy.core.files import sha256_of, write_json
+from nbdeploy.core.files import parts, sha256_of, write_json
 from nbdeploy.core.report import Report
 from nbdeploy.exporting.program import tool_versions
 from nbdeploy.templates.python import predict as host
@@ -44,15 +44,19 @@ def lay_out(
 ) -> dict[str, Any]:
     """Write model, labels and host code into `work`, and a first manifest; gives the manifest."""
     model = f"model{target.suffix}"
-    shutil.copyfile(artifact.path, work / model)
+    for part in parts(artifact.path):
+        place = work / part.relative_to(artifact.path.parent)
+        place.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(part, place)
     (work / "labels.txt").write_text("\n".join(program.signature.labels) + "\n", encoding="utf-8")
     app = work / "app" / "python"
     app.mkdir(parents=True)
-    shutil.copyfile(HOST_CODE, app / "predict.py")
-    shutil.copyfile(target.runtime, app / "runtime.py")
+    for file, source in host_code(target).items():
+        shutil.copyfile(source, app / file)
     versions = tool_versions("numpy", "pillow", *target.runtime_requirements)
     lines = [f"{package}  # made with {number}\n" for package, number in versions.items()]
     (app / "requirements.txt").write_text("".join(lines), encoding="utf-8")
+    target.furnish(work, name=name)
     manifest = {
         "format": FORMAT,
         "name": name,
@@ -64,7 +68,7 @@ def lay_out(
         "signature": program.signature.to_dict(),
         "files": _files(work, first=model),
         "samples": [],
-        "tools": dict(artifact.tools),
+        "tools": {**artifact.tools, **target.versions()},
         "dataset": {
             "fingerprint": program.reference.fingerprint,
             "held_out": len(program.reference.held_out),
@@ -119,8 +123,13 @@ def _made_up(folder: Path, program: Program, *, count: int = 4, seed: int = 0) -
     return samples
 
 
-def write_expected(work: Path, program: Program, samples: Sequence[Sample], deployed: np.ndarray, same: float) -> None:
-    """samples/expected.json: what the original answers, and what this bundle answered when it was made."""
+def write_expected(
+    work: Path, program: Program, samples: Sequence[Sample], deployed: np.ndarray | None, same: float
+) -> None:
+    """samples/expected.json: what the original answers, and what this bundle answered when it was made.
+
+    `deployed` is None where nothing here can run the model; then the file says null for it.
+    """
     labels = program.signature.labels
 
     def table(values: np.ndarray) -> dict[str, float]:
@@ -129,7 +138,7 @@ def write_expected(work: Path, program: Program, samples: Sequence[Sample], depl
     write_json(
         work / "samples" / "expected.json",
         {
-            "about": "probabilities: the original model's; deployed: this bundle's when it was made; "
+            "about": "probabilities: the original model's; deployed: this bundle's when it was made, null if not run; "
             "a run of this bundle elsewhere may differ from deployed by tolerance",
             "tolerance": same,
             "samples": [
@@ -139,9 +148,9 @@ def write_expected(work: Path, program: Program, samples: Sequence[Sample], depl
                     "true_label": sample.truth,
                     "label": labels[int(sample.expected.argmax())],
                     "probabilities": table(sample.expected),
-                    "deployed": table(answer),
+                    "deployed": None if deployed is None else table(deployed[index]),
                 }
-                for sample, answer in zip(samples, deployed, strict=True)
+                for index, sample in enumerate(samples)
             ],
         },
     )
@@ -172,9 +181,20 @@ def finish(
     write_json(work / MANIFEST, sealed(whole))
 
 
+def host_code(target: Target | type[Target]) -> dict[str, Path]:
+    """What lies in a bundle's ``app/python`` beside the requirements: file name -> nbdeploy's own copy."""
+    return {
+        "predict.py": HOST_CODE,
+        "runtime.py": target.runtime,
+        **{path.name: path for path in target.runtime_parts},
+    }
+
+
 def _files(work: Path, *, first: str) -> list[dict[str, Any]]:
-    paths = sorted(path.relative_to(work).as_posix() for path in work.rglob("*") if path.is_file())
-    paths = [first, *(path for path in paths if path not in {first, MANIFEST})]
+    model = [path.relative_to(work).as_posix() for path in parts(work / first)]
+    model.sort(key=lambda path: path != first)
+    every = sorted(path.relative_to(work).as_posix() for path in work.rglob("*") if path.is_file())
+    paths = [*model, *(path for path in every if path not in {*model, MANIFEST})]
     return [{"path": p, "sha256": sha256_of(work / p), "bytes": (work / p).stat().st_size} for p in paths]
 
 
@@ -194,10 +214,19 @@ def _readme(manifest: Mapping[str, Any], report: Report, target: Target) -> str:
     )
 
 
+def load_original(folder: Path) -> np.ndarray:
+    """What the original model answers on the samples, float32 ``[n, classes]``, in the order of `load_expected`."""
+    raw = json.loads((folder / "samples" / "expected.json").read_text(encoding="utf-8"))
+    return np.array([list(row["probabilities"].values()) for row in raw["samples"]], dtype=np.float32)
+
+
 def load_expected(folder: Path) -> tuple[list[Path], np.ndarray, float]:
-    """Sample files, what the bundle answered when it was made (float32 ``[n, classes]``), and the tolerance."""
+    """Sample files, what the bundle answered when it was made (float32 ``[n, classes]``), and the tolerance.
+
+    Where the bundle did not run then, what the original answers stands for it.
+    """
     raw = json.loads((folder / "samples" / "expected.json").read_text(encoding="utf-8"))
     rows = raw["samples"]
     files = [folder / "samples" / Path(row["file"]).name for row in rows]
-    values = np.array([list(row["deployed"].values()) for row in rows], dtype=np.float32)
+    values = np.array([list((row["deployed"] or row["probabilities"]).values()) for row in rows], dtype=np.float32)
     return files, values, float(raw["tolerance"])

@@ -6,13 +6,17 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from nbdeploy.targets.base import RUNTIMES, Target
+from nbdeploy.targets import mediapipe_check
+from nbdeploy.targets.base import RUNTIMES, TEMPLATES, Target
+from nbdeploy.targets.tflite_metadata import add_metadata
 
 if TYPE_CHECKING:
     import numpy as np
     from torch.export import ExportedProgram
 
+    from nbdeploy.core.bundle import Bundle
     from nbdeploy.core.recipe import Recipe
+    from nbdeploy.core.report import Check
     from nbdeploy.core.signature import Signature
 
 
@@ -30,8 +34,12 @@ class TfliteTarget(Target):
     tools = ("torch", "litert-torch", "litert-converter", "ai-edge-quantizer", "ai-edge-litert")
     runtime = RUNTIMES / "tflite.py"
     runtime_requirements = ("ai-edge-litert",)
+    on_arm = True
+    apps = (TEMPLATES / "android",)
     platforms = (
-        "Android: put {model} and labels.txt in app/src/main/assets and load them with com.google.ai.edge.litert.",
+        "Android: open app/android in Android Studio; it takes {model}, labels and samples from this bundle.",
+        "ML Kit and MediaPipe Tasks: give them {model} as it is; labels and normalisation are inside.",
+        "They resize in a way of their own, so hand over pictures prepared by the manifest's steps.",
         "iOS: add {model} to the app and load it with the LiteRT (TensorFlowLiteSwift) Interpreter.",
     )
 
@@ -62,6 +70,12 @@ class TfliteTarget(Target):
             ranges = work.calibrate({key: [{name: picture[None]} for picture in calibration]})
             result = work.quantize(ranges)
         result.export_model(str(out), overwrite=True)
+
+    def finish(self, model: Path, signature: Signature) -> None:
+        add_metadata(model, signature, self.about.get("name", "model"))
+
+    def checks(self, bundle: Bundle) -> list[Check]:
+        return [mediapipe_check.check(bundle)]
 
 
 def _rules(recipe: str, kept_in_float: str) -> Any:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import subprocess
 import sys
 import tempfile
@@ -15,14 +14,16 @@ import numpy as np
 
 from nbdeploy.core.bundle import Bundle
 from nbdeploy.errors import BundleError
+from nbdeploy.verification.emulator import Arm, environment
 
 
-def ask(bundle: Bundle, files: Sequence[str | Path], *, threads: int = 0) -> np.ndarray:
+def ask(bundle: Bundle, files: Sequence[str | Path], *, threads: int = 0, on: Arm | None = None) -> np.ndarray:
     """float32 ``[files, classes]`` from ``app/python/predict.py``; a row of NaN where it had no answer.
 
+    `on` runs it on another processor than this machine's.
     Raises BundleError when the host code does not run or its labels are not the manifest's.
     """
-    rows = _rows(bundle, [str(Path(file).absolute()) for file in files], threads)
+    rows = _rows(bundle, [str(Path(file).absolute()) for file in files], threads, on)
     answers = np.full((len(files), len(bundle.labels)), np.nan, dtype=np.float32)
     for index, row in enumerate(rows):
         if "error" not in row:
@@ -34,25 +35,24 @@ def ask(bundle: Bundle, files: Sequence[str | Path], *, threads: int = 0) -> np.
     return answers
 
 
-def _rows(bundle: Bundle, files: list[str], threads: int) -> list[dict[str, Any]]:
+def _rows(bundle: Bundle, files: list[str], threads: int, on: Arm | None) -> list[dict[str, Any]]:
     if any("\n" in file or "\r" in file for file in files):
         raise BundleError("A held-out file has a line break in its name.", hint="Rename the file.")
     with tempfile.TemporaryDirectory() as folder:
         listing = Path(folder) / "files.txt"
         listing.write_bytes("\n".join(files).encode("utf-8", "surrogateescape"))
         command = [
-            sys.executable,
-            "-s",  # no packages from the user's home, and (by the environment) nothing from PYTHONPATH
+            # -s: no packages from the user's home, and (by the environment) nothing from PYTHONPATH
+            *(on.python if on else (sys.executable, "-s")),
             str(bundle.path / "app" / "python" / "predict.py"),
             "--json",
             f"--files-from={listing}",
             f"--threads={threads}",
         ]
-        environment = {k: v for k, v in os.environ.items() if not k.startswith("PYTHON")}
         done = subprocess.run(  # noqa: S603 - the host code that nbdeploy itself wrote
             command,
             capture_output=True,
-            env={**environment, "ORT_DISABLE_TELEMETRY": "1", "PYTHONUTF8": "1", "PYTHONDONTWRITEBYTECODE": "1"},
+            env=environment(on.path if on else ""),
             cwd=folder,
             check=False,
         )

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from nbdeploy import registry
 from nbdeploy.core.bundle import Bundle
 from nbdeploy.core.recipe import recipe_named
 from nbdeploy.core.report import Check, Status
@@ -27,18 +28,30 @@ NOT_COMPARED = Check(
     Status.not_run,
     why="needs the original model: nbdeploy verify BUNDLE --model MODEL",
 )
+NO_LATENCY = Check(
+    "latency",
+    Status.not_run,
+    why="a reference interpreter runs it here, and its speed says nothing of a device: measure on one",
+)
 
 
 @dataclass(frozen=True, slots=True)
 class Parity:
-    """What the comparison gave, and the bundle's own answers, float32 ``[files, classes]``."""
+    """What the comparison gave, and the bundle's own answers, float32 ``[files, classes]``.
+
+    `unable` says why nothing was compared, where the runtime here cannot run the model; then there are no answers.
+    """
 
     comparison: Comparison
     answers: np.ndarray
+    unable: str = ""
 
 
 def parity(bundle: Bundle, program: Program, available: Sequence[int]) -> Parity:
     """Ask the bundle about the held-out files at the indices `available` and compare with the original's answers."""
+    if why := registry.targets.load(bundle.target)().unable(bundle.model):
+        nothing = Comparison((Check("top1_agreement", Status.not_run, why=why),), {}, (), (), ())
+        return Parity(nothing, np.empty((0, len(bundle.labels)), np.float32), why)
     held_out = [program.reference.held_out[index] for index in available]
     answers = ask(bundle, [file.path for file in held_out])
     comparison = compare(

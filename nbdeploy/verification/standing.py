@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -10,20 +11,34 @@ from nbdeploy import registry
 from nbdeploy.core.bundle import Bundle
 from nbdeploy.core.report import Check, Status
 from nbdeploy.errors import BundleError
-from nbdeploy.targets.package import HOST_CODE, load_expected
+from nbdeploy.targets.package import host_code, load_expected
 from nbdeploy.verification.compare import judge
 from nbdeploy.verification.host import ask
 
+if TYPE_CHECKING:
+    from nbdeploy.targets.base import Target
+
 
 def standing_checks(bundle: Bundle) -> list[Check]:
-    """Checks ``file_hashes labels samples fresh_process``."""
+    """Checks ``file_hashes labels samples fresh_process``, and those of the target's own."""
     checks = [_hashes(bundle), _labels(bundle)]
     try:
         files, expected, tolerance = load_expected(bundle.path)
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         why = f"samples/expected.json cannot be read ({error})"
         return [*checks, Check("samples", Status.failed, why=why), Check("fresh_process", Status.not_run, why=why)]
-    return [*checks, _samples(bundle, files, expected, tolerance), _fresh(bundle, files, expected, tolerance)]
+    target = registry.targets.load(bundle.target)()
+    own = target.checks(bundle)
+    if why := _unable(target, bundle):
+        return [*checks, *(Check(name, Status.not_run, why=why) for name in ("samples", "fresh_process")), *own]
+    return [*checks, _samples(bundle, files, expected, tolerance), _fresh(bundle, files, expected, tolerance), *own]
+
+
+def _unable(target: Target, bundle: Bundle) -> str:
+    try:
+        return target.unable(bundle.model)
+    except Exception:  # noqa: BLE001 - a broken model file: running it says so, in the runtime's own words
+        return ""
 
 
 def _hashes(bundle: Bundle) -> Check:
@@ -51,12 +66,7 @@ def _samples(bundle: Bundle, files: list[Path], expected: np.ndarray, tolerance:
 
 
 def _fresh(bundle: Bundle, files: list[Path], expected: np.ndarray, tolerance: float) -> Check:
-    # A bundle may come from a stranger: its code is run only when it is the code that nbdeploy itself puts there.
-    app = bundle.path / "app" / "python"
-    own = {"predict.py": HOST_CODE, "runtime.py": registry.targets.load(bundle.target)().runtime}
-    foreign = [name for name, path in own.items() if not _equal(app / name, path)]
-    if foreign:
-        why = f"app/python/{foreign[0]} is not this nbdeploy's own, so it was not executed"
+    if why := foreign_code(bundle):
         return Check("fresh_process", Status.not_run, why=why)
     try:
         answers = ask(bundle, files)
@@ -64,6 +74,17 @@ def _fresh(bundle: Bundle, files: list[Path], expected: np.ndarray, tolerance: f
         return Check("fresh_process", Status.failed, why=error.message)
     why = "the bundle's own code in a new process, against samples/expected.json"
     return judge("fresh_process", _apart(answers, expected), tolerance, why)
+
+
+def foreign_code(bundle: Bundle) -> str:
+    """Why the bundle's own code must not be run; "" where it may.
+
+    A bundle may come from a stranger: its code is run only when it is the code that nbdeploy itself puts there.
+    """
+    app = bundle.path / "app" / "python"
+    own = host_code(registry.targets.load(bundle.target))
+    foreign = [name for name, path in own.items() if not _equal(app / name, path)]
+    return f"app/python/{foreign[0]} is not this nbdeploy's own, so it was not executed" if foreign else ""
 
 
 def _equal(one: Path, other: Path) -> bool:

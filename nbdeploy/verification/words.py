@@ -24,8 +24,8 @@ class Words:
 _NEXT = "Read the reason, put it right, and deploy again. Until then do not ship this bundle."
 _AGAIN = "Make the bundle again with nd.deploy. If it happens twice, the disk or a tool that edits files is to blame."
 _SHRUNK = (
-    'Deploy again with a recipe that keeps more of the model: recipe="fp16", or "dynamic_int8" in place of '
-    '"static_int8". For static_int8, more and more varied calibration pictures help too.'
+    'Deploy again with a recipe that keeps more of the model: recipe="fp16", "dynamic_int8" in place of "static_int8", '
+    '"palette_6bit" in place of "palette_4bit". For static_int8, more and more varied calibration pictures help too.'
 )
 _EXACT = (
     "This recipe should not change answers, so a step differs between training and the app. "
@@ -40,9 +40,18 @@ _KNOWN = {
     "accuracy_drop": Words("How much accuracy was lost?", "", "points", "at most"),
     "accuracy": Words("Is it right as often as the original?", "", "share", "at least"),
     "labels": Words("Are the labels and their order the ones trained with?", _AGAIN, bound="exactly"),
+    "package_labels": Words("Does the model itself name the same labels, in their order?", _AGAIN, bound="exactly"),
     "samples": Words("Do the sample pictures give the answers stored beside them?", _RUNTIME, bound="at most"),
     "file_hashes": Words("How many files are not as they were written?", _AGAIN, bound="at most"),
+    "mediapipe": Words("Does MediaPipe give the same answers from the model file alone?", _RUNTIME, bound="at most"),
     "fresh_process": Words("Does it give the same answers in a new process?", _RUNTIME, bound="at most"),
+    "aarch64": Words(
+        "How far does any probability move on an ARM64 processor, as phones have, from 0 to 1?",
+        "Try another recipe: fp32 moves least. The processor's arithmetic differs, so a phone will show it too.",
+        bound="at most",
+    ),
+    "on_the_device": Words("Does the device's own runtime give the same answers?", "", bound="at most"),
+    "latency": Words("How long does one picture take on a device?", ""),
 }
 _UNKNOWN = Words("", _NEXT)
 _FORMATS = {"share": percent, "points": lambda v: f"{100 * v:.1f}{SPACE}points", "": quantity}
@@ -60,7 +69,8 @@ def rows(report: Report, recipe: Mapping[str, Any]) -> list[dict[str, str]]:
 def _row(check: Check, recipe: Mapping[str, Any]) -> dict[str, str]:
     words = _KNOWN.get(check.name, _UNKNOWN)
     limit = _amount(check.limit, words)
-    shrunk = "int8" in str(recipe.get("weights", recipe.get("name", "")))
+    weights = str(recipe.get("weights", recipe.get("name", "")))
+    shrunk = "int8" in weights or "palette" in weights
     step = words.step or (_SHRUNK if shrunk else _EXACT)
     return {
         "status": check.status.value,

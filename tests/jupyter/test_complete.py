@@ -22,7 +22,7 @@ def test_values_complete_from_their_tables(shell: Any) -> None:
     assert {"tflite", "litert", "onnx"} <= set(shell.complete("%deploy --target "))
     assert sorted(RECIPES) == shell.complete("%deploy --target tflite --recipe ")
     assert shell.complete("%deploy --recipe=static") == ["static_int8"]
-    assert shell.complete("b = %deploy --target tf") == ["tflite"]
+    assert shell.complete("b = %deploy --target tf") == ["tfjs", "tflite"]
 
 
 def test_learners_complete_by_name(shell: Any) -> None:

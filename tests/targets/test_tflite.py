@@ -9,6 +9,7 @@ import pytest
 
 import nbdeploy as nd
 from nbdeploy import registry
+from nbdeploy.targets import mediapipe_check
 from tests.models import learner, loaders
 from tests.targets.contract import TargetContract
 
@@ -18,6 +19,21 @@ class TestTflite(TargetContract):
     """Held to what every target promises."""
 
     target = "tflite"
+
+    def test_mediapipe_gives_the_same_answers_from_the_file_alone(
+        self, bundle: nd.Bundle, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        if bundle.recipe not in {"fp32", "static_int8"}:
+            pytest.skip("starting MediaPipe takes seconds: one float and one int8 file stand for the others")
+        pytest.importorskip("mediapipe", exc_type=ImportError)
+        monkeypatch.setattr(mediapipe_check, "installed", lambda: True)
+        found = mediapipe_check.check(bundle)
+        assert "passed" == found.status, found.why
+
+    def test_the_android_project_is_in_the_bundle(self, bundle: nd.Bundle) -> None:
+        app = bundle.path / "app" / "android"
+        assert (app / "app" / "build.gradle.kts").is_file()
+        assert [] == [path.name for path in app.rglob("*.tflite")]
 
 
 def test_litert_is_another_name_for_it() -> None:

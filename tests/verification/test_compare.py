@@ -99,6 +99,7 @@ def test_the_interval_holds_the_share_and_stays_a_share(right: int, wrong: int) 
 
 @pytest.mark.parametrize("recipe", RECIPES.values(), ids=lambda recipe: recipe.name)
 def test_the_promised_limits_stand(recipe: Any) -> None:
-    assert (0.98 if "int8" in recipe.name else 0.995) == recipe.min_agreement
+    coarse = "int8" in recipe.name or "palette" in recipe.name
+    assert (0.98 if coarse else 0.995) == recipe.min_agreement
     assert recipe.tie <= 0.02
     assert recipe == dataclasses.replace(recipe)

@@ -11,13 +11,15 @@ twice. `Classifier` is the same from Python: ``Classifier(bundle_folder).predict
 from __future__ import annotations
 
 import argparse
-import importlib.util
+import importlib
 import io
+import itertools
 import json
 import os
 import sys
 import time
 from pathlib import Path
+from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -39,6 +41,7 @@ _TURNS: dict[Any, Image.Transpose] = {
     8: Image.Transpose.ROTATE_90,
 }
 _KINDS = {"I": "integers", "F": "floats"}
+_LOADED = itertools.count()
 _NUMPY_PADS = {"zeros": "constant", "border": "edge", "reflection": "reflect"}
 
 
@@ -204,12 +207,16 @@ class Classifier:
 
 def _bundled_runtime() -> Callable[[str, int], Callable[[np.ndarray], np.ndarray]]:
     """`load` of the runtime.py beside this file."""
-    spec = importlib.util.spec_from_file_location("bundle_runtime", Path(__file__).with_name("runtime.py"))
-    if spec is None or spec.loader is None:
-        raise FileNotFoundError(Path(__file__).with_name("runtime.py"))
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module.load  # type: ignore[no-any-return]
+    return load_module(Path(__file__).with_name("runtime.py")).load  # type: ignore[no-any-return]
+
+
+def load_module(path: Path) -> ModuleType:
+    """The Python file at `path`, freshly loaded. It can import the files beside it: ``from . import other``."""
+    folder = f"_beside_{path.stem}_{next(_LOADED)}"
+    package = ModuleType(folder)
+    package.__path__ = [str(path.parent)]
+    sys.modules[folder] = package
+    return importlib.import_module(f"{folder}.{path.stem}")
 
 
 def predict_all(classifier: Classifier, files: Iterable[str]) -> list[dict[str, Any]]:

@@ -1,0 +1,41 @@
+"""The executorch target."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import nbdeploy as nd
+from nbdeploy.targets.executorch import ExecutorchTarget
+from tests.targets.contract import TargetContract
+
+
+@pytest.mark.slow
+class TestExecutorch(TargetContract):
+    """Held to what every target promises."""
+
+    target = "executorch"
+
+
+@pytest.mark.slow
+def test_its_threads_are_as_many_as_asked_for(conv_learner: Any, tmp_path: Path) -> None:
+    from executorch.extension.pybindings import portable_lib
+
+    target = ExecutorchTarget()
+    program = nd.export(conv_learner)
+    target.lower(program.exported, program.signature, tmp_path / "model.pte")
+    for wanted in (2, 1):
+        target.load(str(tmp_path / "model.pte"), wanted)
+        assert wanted == portable_lib._threadpool_get_thread_count()
+
+
+def test_its_apps_read_everything_from_the_manifest() -> None:
+    (folder,) = ExecutorchTarget.apps
+    for file in ("Classifier.kt", "Classifier.swift"):
+        code = (folder / file).read_text(encoding="utf-8")
+        assert '"manifest' in code
+        assert not re.search(r"\b(224|64|0\.485|0\.229)\b", code)
+    assert "not been compiled" in (folder / "README.md").read_text(encoding="utf-8")

@@ -1,0 +1,71 @@
+"""The openvino target."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import nbdeploy as nd
+from nbdeploy.exporting.program import save_exported
+from tests.targets.contract import TargetContract
+
+
+@pytest.mark.slow
+class TestOpenvino(TargetContract):
+    """Held to what every target promises."""
+
+    target = "openvino"
+
+
+# Converts, quantizes, loads and runs, and prints what touched the network, what was written in the home, and whether
+# the package that reports its use was loaded.
+_CONVERT_AND_RUN = """
+import sys
+from pathlib import Path
+import numpy as np
+
+touched = []
+network = ("socket.connect", "socket.getaddrinfo", "socket.gethostbyname", "socket.sendto")
+sys.addaudithook(lambda event, _: touched.append(event) if event in network else None)
+
+from nbdeploy.core.recipe import recipe_named
+from nbdeploy.core.signature import Signature, Step
+from nbdeploy.exporting.program import load_exported
+from nbdeploy.targets.openvino import OpenvinoTarget
+
+work = Path(sys.argv[1])
+exported = load_exported((work / "program.pt2").read_bytes(), where=work)
+step = Step(op="squish_resize", width=32, height=32)
+signature = Signature(width=32, height=32, channels=3, labels=("a", "b", "c"), steps=(step,))
+pictures = np.random.default_rng(0).integers(0, 256, (4, 32, 32, 3), dtype=np.uint8)
+target = OpenvinoTarget()
+target.make(
+    exported, signature, base=work / "base.xml", out=work / "model.xml", recipe=recipe_named("static_int8"),
+    calibration=pictures,
+)
+target.load(str(work / "model.xml"), 1)(pictures[:1])
+left = [p for p in Path.home().rglob("*") if "telemetry" in p.name or p.name == "intel"]
+print(touched, left, sorted(name for name in sys.modules if name.startswith("openvino_telemetry.")))
+"""
+
+
+@pytest.mark.slow
+def test_nothing_of_it_phones_home_or_writes_there(conv_learner: Any, tmp_path: Path) -> None:
+    save_exported(nd.export(conv_learner).exported, tmp_path / "program.pt2")
+    home = tmp_path / "home"
+    home.mkdir()
+    # Reporting is left out in continuous integration, and in pytest's own process: neither is what a user has.
+    kept = {k: v for k, v in os.environ.items() if k != "CI" and not k.startswith(("PYTEST", "GITHUB", "JENKINS"))}
+    done = subprocess.run(
+        [sys.executable, "-c", _CONVERT_AND_RUN, str(tmp_path)],
+        env={**kept, "HOME": str(home), "PYTHONPATH": os.pathsep.join(sys.path)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert "[] [] []" == done.stdout.strip().splitlines()[-1], done.stderr[-2000:]

@@ -1,0 +1,16 @@
+// decode CHANNELS EXIF FILE...: each file's "WIDTH HEIGHT CHANNELS" on a line, then its bytes; "0 0 0 why" where it is none.
+#include <iostream>
+
+#include "decode.hpp"
+
+int main(int count, char** words) {
+    for (int i = 3; i < count; ++i) {
+        try {
+            const auto picture = nbdeploy::decode(words[i], std::atoi(words[1]), std::atoi(words[2]) != 0);
+            std::cout << picture.width << ' ' << picture.height << ' ' << picture.channels << '\n';
+            std::cout.write(reinterpret_cast<const char*>(picture.bytes.data()), std::streamsize(picture.bytes.size()));
+        } catch (const std::exception& error) {
+            std::cout << "0 0 0 " << error.what() << '\n';
+        }
+    }
+}
