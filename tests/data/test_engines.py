@@ -47,7 +47,8 @@ raycluster_measured = raycluster._measured
 raycluster._measured = measured
 with raycluster.engine() as measure:
     paths = [Path(sys.argv[1], f"{k}.jpg") for k in range(6)]
-    print(json.dumps([facts.refused[0] for facts in measure(paths)]))
+    refused = [facts.refused[0] for facts in measure(paths)]
+print(json.dumps(refused))
 """
 
 
