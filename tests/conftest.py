@@ -12,6 +12,25 @@ from typing import Any
 import pytest
 
 
+def pytest_configure(config: pytest.Config) -> None:
+    """In the process that prints: name each failure when it happens, not only at the end of a long run."""
+    if not hasattr(config, "workerinput"):
+        config.pluginmanager.register(_AtOnce(config))
+
+
+class _AtOnce:
+    def __init__(self, config: pytest.Config) -> None:
+        self.plugins = config.pluginmanager
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        terminal = self.plugins.getplugin("terminalreporter")
+        if report.failed and terminal:
+            crash = getattr(report.longrepr, "reprcrash", None)
+            why = (crash.message if crash else report.longreprtext).strip().partition("\n")[0]
+            terminal.write_line("")
+            terminal.write_line(f"{report.when} of {report.nodeid} failed after {report.duration:.1f} s: {why}")
+
+
 @pytest.fixture(scope="session")
 def root() -> Path:
     """The root of the repository."""

@@ -131,14 +131,16 @@ def test_setting_up_goes_on_where_it_was_interrupted(monkeypatch: pytest.MonkeyP
         nd.doctor(setup_arm=True)
     assert not emulator.arm().ready
     assert nd.doctor(setup_arm=True).arm.ready
-    assert ["tree", "wheels", "wheels", "tried True", "tried True"] == ran
+    assert ["tree", "wheels", "wheels"] == ran[:3]
+    assert {"tried True"} == set(ran[3:])  # once a runtime that is built for ARM64
     tree = next((tmp_path / "arm64").glob("tree-*"))
     assert (tree / "usr/bin/python3.11").is_file()
     assert "CPU part" in (tree / "proc/cpuinfo").read_text()
     assert not (tree / "dev/null").exists()
     assert str(tree / "usr/bin/python3.11") in emulator.arm().python
+    before = list(ran)
     nd.doctor(setup_arm=True)
-    assert 5 == len(ran)
+    assert before == ran
 
 
 def _small_tree(archive: Path) -> None:
