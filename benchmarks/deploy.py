@@ -1,7 +1,8 @@
 """Every target and recipe for a large and a mobile net.
 
 Size, agreement, drift, latency beside PyTorch in the same run, and the time of nd.deploy's conversion beside the bare
-converter's, each in a process of its own.
+converter's, each in a process of its own. A row that fails says why, and the others go on. Latency of the pages' models
+is that of the native runtime on the same file; the pages themselves are timed by `benchmarks/web.py`.
 """
 
 from __future__ import annotations
@@ -54,9 +55,10 @@ def run(*, quick: bool) -> None:
     """Print the table."""
     import nbdeploy as nd
     from nbdeploy import registry
+    from nbdeploy.core.progress import quiet
 
     warnings.simplefilter("ignore")
-    with tempfile.TemporaryDirectory() as folder:
+    with tempfile.TemporaryDirectory() as folder, quiet():
         work = Path(folder)
         images = nd.ImageSet.from_folder(nd.dataset("digits", work / "digits"))
         print(f"digits, {SIZE} px, {len(images.valid)} held-out files; latency: model alone, median, 1 thread\n")
@@ -67,26 +69,42 @@ def run(*, quick: bool) -> None:
         for net, epochs in NETS.items():
             learn = nd.train(images, arch=net, epochs=1 if quick else epochs, size=SIZE, pretrained=False, flip=False)
             program = nd.export(learn)
-            for target in BARE:
+            for target in registry.targets.own:
                 bare = _bare(target, program, work)
                 for recipe in registry.targets.load(target).recipes:
-                    bundle = nd.deploy(
-                        program,
-                        target=target,
-                        recipe=recipe,
-                        out=work / f"{net}-{target}-{recipe}",
-                        latency_runs=20 if quick else 200,
-                        accept_failed="a benchmark shows failures too",
-                    )
-                    print(_row(net, bundle, bare), flush=True)
+                    print(_tried(net, program, target, recipe, work=work, bare=bare, quick=quick), flush=True)
 
 
-def _bare(target: str, program: Any, work: Path) -> float:
-    """Seconds of the bare converter, imports included, as nd.deploy's conversion time counts them."""
+def _tried(net: str, program: Any, target: str, recipe: str, *, work: Path, bare: float | None, quick: bool) -> str:
+    """The row of one bundle, or of what went wrong."""
+    import nbdeploy as nd
+
+    try:
+        bundle = nd.deploy(
+            program,
+            target=target,
+            recipe=recipe,
+            out=work / f"{net}-{target}-{recipe}",
+            latency_runs=20 if quick else 200,
+            accept_failed="a benchmark shows failures too",
+        )
+        return _row(net, bundle, bare)
+    except Exception as error:  # noqa: BLE001 - one failing row must not lose the others
+        return f"| {net} | {target} | {recipe} | {' '.join(str(error).split())} |"
+
+
+def _bare(target: str, program: Any, work: Path) -> float | None:
+    """Seconds of the bare converter, imports included, as nd.deploy's conversion time counts them.
+
+    None where it fails, or where there is none to compare with: Core ML's takes this graph only after it was prepared,
+    and a page's is that of its model.
+    """
     import torch
 
     from nbdeploy import registry
 
+    if target not in BARE:
+        return None
     saved = work / "bare.pt2"
     torch.export.save(program.exported, saved)
     command = [
@@ -98,17 +116,33 @@ def _bare(target: str, program: Any, work: Path) -> float:
         str(program.signature.shape),
     ]
     start = time.monotonic()
-    subprocess.run(command, check=True, capture_output=True)
-    return time.monotonic() - start
+    done = subprocess.run(command, check=False, capture_output=True)
+    return None if done.returncode else time.monotonic() - start
 
 
-def _row(net: str, bundle: Any, bare: float) -> str:
+def _row(net: str, bundle: Any, bare: float | None) -> str:
     m = bundle.report.metrics
-    verdict = "" if bundle.report.ok else " (failed)"
-    return (
-        f"| {net} | {bundle.target} | {bundle.recipe}{verdict} | {m['size_bytes'] / 1e6:.2f} "
-        f"| {m['accuracy_deployed']:.2%} | {m['top1_agreement']:.2%} | {m['max_abs_diff']:.2g} "
-        f"| {m['mean_abs_diff']:.2g} | {m['latency_ms_p50']:.2f} | {m['latency_ms_p50_original']:.2f} "
-        f"| {m['latency_ms_p50'] / m['latency_ms_p50_original']:.2f} | {m['conversion_s']:.1f} | {bare:.1f} "
-        f"| {m['conversion_s'] / bare:.2f} |"
+    verdict = "" if bundle.report.ok else f" (failed: {', '.join(check.name for check in bundle.report.failed)})"
+    took, original, converted = m.get("latency_ms_p50"), m.get("latency_ms_p50_original"), m["conversion_s"]
+    cells = (
+        net,
+        bundle.target,
+        bundle.recipe + verdict,
+        f"{m['size_bytes'] / 1e6:.2f}",
+        f"{m['accuracy_deployed']:.2%}",
+        f"{m['top1_agreement']:.2%}",
+        f"{m['max_abs_diff']:.2g}",
+        f"{m['mean_abs_diff']:.2g}",
+        _figure(took, 2),
+        _figure(original, 2),
+        _figure(took and took / original, 2),
+        _figure(converted, 1),
+        _figure(bare, 1),
+        _figure(bare and converted / bare, 2),
     )
+    return f"| {' | '.join(cells)} |"
+
+
+def _figure(value: float | None, digits: int) -> str:
+    """A dash for what was not taken."""
+    return "–" if value is None else f"{value:.{digits}f}"
