@@ -21,11 +21,14 @@ PURE = ("Resize", "Waves", "Manifest", "Preprocess")
 DRIVER = """
 import Foundation
 let folder = URL(fileURLWithPath: CommandLine.arguments[1])
-struct Case: Decodable { var width, height, channels, orientation: Int; var host: Host }
+struct Case: Decodable { var width, height, channels, orientation: Int; var deep: Bool; var host: Host }
 let cases = try JSONDecoder().decode([Case].self, from: Data(contentsOf: folder.appendingPathComponent("cases.json")))
 for (number, one) in cases.enumerated() {
-    let data = try Data(contentsOf: folder.appendingPathComponent("\\(number).in"))
-    let picture = Raster(width: one.width, height: one.height, channels: 3, bytes: [UInt8](data))
+    let bytes = [UInt8](try Data(contentsOf: folder.appendingPathComponent("\\(number).in")))
+    let values = stride(from: 0, to: bytes.count - 1, by: 2).map { UInt16(bytes[$0]) | UInt16(bytes[$0 + 1]) << 8 }
+    let picture = one.deep
+        ? narrowed(values, width: one.width, height: one.height, range: one.host.ranges?.integers)
+        : Raster(width: one.width, height: one.height, channels: 3, bytes: bytes)
     let result = try prepared(picture, orientation: one.orientation, host: one.host, channels: one.channels)
     try Data(result.bytes).write(to: folder.appendingPathComponent("\\(number).out"))
 }
@@ -77,7 +80,10 @@ def test_swift_prepares_pixels_as_python_does_within_one_level(app: Path, tmp_pa
     cases, expected = [], []
     for number in range(160):
         width, height = (int(n) for n in random.integers(1, 120, 2))
-        pixels = random.integers(0, 256, (height, width, 3), dtype=np.uint8)
+        deep = number % 7 == 0
+        pixels = random.integers(0, 65536, (height, width)).astype("<u2")
+        if not deep:
+            pixels = random.integers(0, 256, (height, width, 3), dtype=np.uint8)
         step = {
             "op": ("crop_resize", "squish_resize", "pad_resize", "center_crop")[number % 4],
             "width": int(random.integers(1, 70)),
@@ -87,7 +93,8 @@ def test_swift_prepares_pixels_as_python_does_within_one_level(app: Path, tmp_pa
         }
         if min(width / step["width"], height / step["height"]) * min(step["width"], step["height"]) < 1:
             continue  # the region to resize would have no pixel
-        host = {"exif": number % 3 > 0, "steps": [step]}
+        ranges = {"integers": (None, [0, 65535], [100.5, 4095])[number // 7 % 3], "floats": None}
+        host = {"exif": number % 3 > 0, "ranges": ranges, "steps": [step]}
         channels = 1 if number % 5 == 0 else 3
         (tmp_path / f"{len(cases)}.in").write_bytes(pixels.tobytes())
         picture, orientation = Image.fromarray(pixels), number % 9
@@ -96,6 +103,7 @@ def test_swift_prepares_pixels_as_python_does_within_one_level(app: Path, tmp_pa
         picture.save(tmp_path / "picture.png", exif=exif)
         expected.append(preprocess(tmp_path / "picture.png", host, channels=channels))
         sizes = {"width": width, "height": height, "channels": channels, "orientation": orientation}
+        sizes["deep"] = deep
         cases.append({**sizes, "host": host})
     (tmp_path / "cases.json").write_text(json.dumps(cases), encoding="utf-8")
     subprocess.run([tmp_path / "driver", tmp_path], check=True)

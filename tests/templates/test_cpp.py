@@ -17,6 +17,7 @@ import pytest
 from PIL import Image
 
 import nbdeploy as nd
+from nbdeploy import registry
 from nbdeploy.core.signature import PADS, RESAMPLES, Step
 from nbdeploy.templates.python import predict
 
@@ -108,6 +109,7 @@ def _files(folder: Path) -> list[Path]:
         "palette.png": rgb.quantize(16),
         "gray.jpg": rgb.convert("L"),
         "plain.jpg": rgb,
+        "sixteen.png": Image.fromarray(np.random.default_rng(2).integers(0, 65536, (9, 6), dtype=np.uint16)),
     }
     for name, picture in more.items():
         picture.save(folder / name)
@@ -115,17 +117,23 @@ def _files(folder: Path) -> list[Path]:
     return files
 
 
-@pytest.mark.parametrize(("channels", "exif"), [(3, True), (3, False), (1, True)])
-def test_files_are_decoded_as_pillow_decodes_them(decoder: Path, tmp_path: Path, channels: int, exif: bool) -> None:
+@pytest.mark.parametrize(
+    ("channels", "exif", "span"), [(3, True, None), (3, False, [0, 65535]), (1, True, [100.5, 4095])]
+)
+def test_files_are_decoded_as_the_host_code_decodes_them(
+    decoder: Path, tmp_path: Path, channels: int, exif: bool, span: list[float] | None
+) -> None:
     files = _files(tmp_path)
-    done = subprocess.run(
-        [decoder, str(channels), str(int(exif)), *map(str, files)], capture_output=True, check=True
-    ).stdout
+    words = (channels, int(exif), *(span or ("-", "-")), *files)
+    done = subprocess.run([decoder, *map(str, words)], capture_output=True, check=True).stdout
+    ranges = {"integers": span, "floats": None}
     stream = io.BytesIO(done)
     for file in files:
         width, height, depth = (int(n) for n in stream.readline().split()[:3])
         got = np.frombuffer(stream.read(width * height * depth), np.uint8).reshape(height, width, depth)
-        wanted = np.asarray(predict.decode(file, channels=channels, exif=exif)).reshape(height, width, channels)
+        wanted = np.asarray(predict.decode(file, channels=channels, exif=exif, ranges=ranges)).reshape(
+            height, width, channels
+        )
         # Another build of libjpeg may round differently; everything else is exact.
         apart = np.abs(got.astype(int) - wanted.astype(int)).max()
         assert apart <= (2 if file.suffix == ".jpg" else 0), file.name
@@ -137,7 +145,9 @@ def test_what_is_no_picture_is_said_to_be_none(decoder: Path, tmp_path: Path) ->
     (tmp_path / "text.jpg").write_text("no picture")
     Image.new("CMYK", (8, 8)).save(tmp_path / "cmyk.jpg")
     files = [str(tmp_path / name) for name in ("torn.png", "text.jpg", "cmyk.jpg", "gone.png")]
-    done = subprocess.run([decoder, "3", "1", *files], capture_output=True, check=True, text=True).stdout.splitlines()
+    done = subprocess.run(
+        [decoder, "3", "1", "-", "-", *files], capture_output=True, check=True, text=True
+    ).stdout.splitlines()
     assert 4 == len(done)
     for line, why in zip(done, ("ends too early", "neither a JPEG nor a PNG", "CMYK", "no such file"), strict=True):
         assert line.startswith("0 0 0 ")
@@ -188,5 +198,22 @@ def test_the_program_of_a_bundle_answers_as_the_bundle(conv_learner: Any, tmp_pa
         assert here.label == row["label"]
         assert set(bundle.labels) == set(row["probabilities"])
         assert all(abs(here.probabilities[label] - row["probabilities"][label]) < 0.02 for label in bundle.labels)
+    _sixteen_bits_are_scaled_as_the_manifest_says(build / "classify", bundle, tmp_path)
     told = _run([build / "classify", bundle.path, files[0]])
     assert rows[0]["label"] in told.stdout
+
+
+def _sixteen_bits_are_scaled_as_the_manifest_says(program: Path, bundle: nd.Bundle, work: Path) -> None:
+    file, answers = work / "sixteen.png", []
+    ramp = np.add.outer(np.arange(40), np.arange(40)) * 800
+    Image.fromarray(ramp.astype(np.uint16)).save(file)
+    for span in (None, [0, 65535]):
+        other = Path(shutil.copytree(bundle.path, work / f"span-{span is not None}"))
+        manifest = json.loads((other / "manifest.json").read_text(encoding="utf-8"))
+        manifest["signature"]["host"]["ranges"]["integers"] = span
+        (other / "manifest.json").write_text(json.dumps(manifest), encoding="utf-8")
+        (row,) = json.loads(_run([program, "--json", other, file]).stdout)
+        here = predict.Classifier(other, load=registry.targets.load("onnx")().load).predict(file)["probabilities"]
+        assert all(abs(here[label] - row["probabilities"][label]) < 1e-3 for label in bundle.labels)
+        answers.append(list(here.values()))
+    assert answers[0] != answers[1]

@@ -27,8 +27,11 @@ class Classifier {
         labels_ = signature.at("labels").get<std::vector<std::string>>();
         shape_ = signature.at("input").at("shape").get<std::vector<std::int64_t>>();
         channels_ = signature.at("input").at("channels");
-        exif_ = signature.at("host").at("exif");
-        for (const json& step : signature.at("host").at("steps"))
+        const json& host = signature.at("host");
+        exif_ = host.at("exif");
+        if (const json span = host.value("ranges", json::object()).value("integers", json()); !span.is_null())
+            range_ = nbdeploy::Range{span.at(0), span.at(1)};
+        for (const json& step : host.at("steps"))
             steps_.push_back({step.at("op"), step.at("width"), step.at("height"), step.at("resample"), step.at("pad")});
         environment_.DisableTelemetryEvents();
         const auto model = bundle / manifest.at("model").get<std::string>();
@@ -41,7 +44,7 @@ class Classifier {
     const std::vector<std::string>& labels() const { return labels_; }
 
     nbdeploy::Picture pixels(const std::string& path) const {
-        return nbdeploy::prepare(nbdeploy::decode(path, channels_, exif_), steps_);
+        return nbdeploy::prepare(nbdeploy::decode(path, channels_, exif_, range_), steps_);
     }
 
     std::vector<float> probabilities(nbdeploy::Picture& pixels) {
@@ -64,6 +67,7 @@ class Classifier {
     std::vector<nbdeploy::Step> steps_;
     int channels_ = 3;
     bool exif_ = false;
+    std::optional<nbdeploy::Range> range_;
 };
 
 static json answer(Classifier& classifier, const std::string& file) {

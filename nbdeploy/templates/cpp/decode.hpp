@@ -10,7 +10,7 @@
 #include <jpeglib.h>
 #include <png.h>
 
-#include "resize.hpp"
+#include "preprocess.hpp"
 
 namespace nbdeploy {
 
@@ -110,7 +110,7 @@ struct PngSource {
     std::size_t at;
 };
 
-inline Picture png(const std::vector<std::uint8_t>& data, bool exif) {
+inline Picture png(const std::vector<std::uint8_t>& data, bool exif, const std::optional<Range>& range) {
     std::string text = "broken PNG";
     png_structp file = png_create_read_struct(
         PNG_LIBPNG_VER_STRING, &text,
@@ -123,6 +123,7 @@ inline Picture png(const std::vector<std::uint8_t>& data, bool exif) {
     PngSource source{&data, 0};
     Picture picture;
     std::vector<png_bytep> rows;
+    std::vector<std::uint8_t> deep;  // gray of 16 bits, the upper byte first
     volatile int turn = 1;  // longjmp may pass by
     if (setjmp(png_jmpbuf(file))) {
         png_destroy_read_struct(&file, &info, nullptr);
@@ -136,17 +137,21 @@ inline Picture png(const std::vector<std::uint8_t>& data, bool exif) {
     });
     png_read_info(file, info);
     const auto width = png_get_image_width(file, info), height = png_get_image_height(file, info);
-    const bool gray = (png_get_color_type(file, info) & PNG_COLOR_MASK_COLOR) == 0;
+    // Pillow keeps all 16 bits of gray alone; of colour and of gray with alpha it takes the upper eight.
+    const bool whole = png_get_color_type(file, info) == PNG_COLOR_TYPE_GRAY && png_get_bit_depth(file, info) == 16;
     if (double(width) * height > kMostPixels) png_error(file, "the picture has more pixels than can be taken");
-    if (gray && png_get_bit_depth(file, info) == 16) png_error(file, "a PNG of 16-bit gray; save it with 8 bits");
-    png_set_strip_16(file);
-    png_set_expand(file);
-    png_set_gray_to_rgb(file);
-    png_set_strip_alpha(file);
+    if (!whole) {
+        png_set_strip_16(file);
+        png_set_expand(file);
+        png_set_gray_to_rgb(file);
+        png_set_strip_alpha(file);
+    }
     png_set_interlace_handling(file);
     png_read_update_info(file, info);
     picture = Picture(int(width), int(height), 3);
-    for (int y = 0; y < picture.height; ++y) rows.push_back(picture.at(0, y));
+    if (whole) deep.resize(std::size_t(2) * width * height);
+    for (int y = 0; y < picture.height; ++y)
+        rows.push_back(whole ? deep.data() + std::size_t(2) * width * std::size_t(y) : picture.at(0, y));
     png_read_image(file, rows.data());
     png_read_end(file, info);
 #ifdef PNG_eXIf_SUPPORTED
@@ -157,6 +162,8 @@ inline Picture png(const std::vector<std::uint8_t>& data, bool exif) {
     (void)exif;
 #endif
     png_destroy_read_struct(&file, &info, nullptr);
+    for (std::size_t i = 0; i < deep.size(); i += 2)
+        std::fill_n(picture.bytes.begin() + std::ptrdiff_t(i / 2 * 3), 3, eight_bits(deep[i] << 8 | deep[i + 1], range));
     return turned(picture, turn);
 }
 
@@ -171,15 +178,16 @@ inline Picture to_gray(const Picture& from) {
 
 }  // namespace detail
 
-// `channels` is 3 for RGB, 1 for gray; `exif`: turn it as its EXIF orientation says. Throws std::runtime_error.
-inline Picture decode(const std::string& path, int channels, bool exif) {
+// `channels` is 3 for RGB, 1 for gray; `exif`: turn it as its EXIF orientation says; `range`: what gray of 16 bits is scaled
+// from. Throws std::runtime_error.
+inline Picture decode(const std::string& path, int channels, bool exif, const std::optional<Range>& range = {}) {
     std::ifstream file(path, std::ios::binary);
     if (!file) throw std::runtime_error("there is no such file");
     const std::vector<std::uint8_t> data{std::istreambuf_iterator<char>(file), std::istreambuf_iterator<char>()};
     const bool is_jpeg = data.size() > 2 && data[0] == 0xFF && data[1] == 0xD8;
     const bool is_png = data.size() > 8 && std::memcmp(data.data(), "\x89PNG\r\n\x1a\n", 8) == 0;
     if (!is_jpeg && !is_png) throw std::runtime_error("neither a JPEG nor a PNG file");
-    const Picture picture = is_jpeg ? detail::jpeg(data, exif) : detail::png(data, exif);
+    const Picture picture = is_jpeg ? detail::jpeg(data, exif) : detail::png(data, exif, range);
     return channels == 1 ? detail::to_gray(picture) : picture;
 }
 

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cmath>
+#include <optional>
 
 #include "resize.hpp"
 
@@ -15,6 +16,18 @@ struct Step {
     std::string resample;
     std::string pad;  // zeros, border or reflection: what lies outside the picture
 };
+
+// The two values that become 0 and 255 in gray of 16 bits: signature.host.ranges.integers of manifest.json.
+struct Range {
+    double low;
+    double high;
+};
+
+// A value of more than 8 bits as one of 8; without a range what is over 255 is cut off, as Pillow does it.
+inline std::uint8_t eight_bits(int value, const std::optional<Range>& range) {
+    if (!range) return std::uint8_t(std::clamp(value, 0, 255));
+    return std::uint8_t(std::clamp(std::nearbyint((value - range->low) * (255 / (range->high - range->low))), 0.0, 255.0));
+}
 
 namespace detail {
 

@@ -20,7 +20,7 @@ class Classifier(context: Context) : Closeable {
     /** In output order. */
     val labels: List<String> = signature.getJSONArray("labels").let { all -> List(all.length()) { all.getString(it) } }
 
-    /** How a picture is opened, cut and resized: {"exif": ..., "steps": [...]}, for Preprocess.kt. */
+    /** How a picture is opened, cut and resized: {"exif": ..., "ranges": ..., "steps": [...]}, for Png.kt, Preprocess.kt. */
     val host: JSONObject = signature.getJSONObject("host")
 
     /** Of the picture that the model takes, in pixels. */

@@ -27,7 +27,7 @@ final class Classifier {
         let shape: [Int]
     }
 
-    /// How a picture is opened, cut and resized: what Resize.swift does step by step.
+    /// How a picture is opened, cut and resized: what Resize.swift and Preprocess.swift do step by step.
     struct Host: Decodable {
         struct Step: Decodable {
             let op: String
@@ -37,7 +37,13 @@ final class Classifier {
             let pad: String
         }
 
+        /// The two values that become 0 and 255 in gray of 16 bits; nil where such values are cut off at 255.
+        struct Ranges: Decodable {
+            let integers: [Double]?
+        }
+
         let exif: Bool
+        let ranges: Ranges?
         let steps: [Step]
     }
 

@@ -46,7 +46,7 @@ final class Classifier {
 
     /// The probability of every label for the picture in the bytes of a file.
     func probabilities(_ data: Data) throws -> [String: Double] {
-        let picture = try decoded(data)
+        let picture = try decoded(data, range: manifest.signature.host.ranges?.integers)
         return try probabilities(picture.raster, orientation: picture.orientation)
     }
 

@@ -18,8 +18,9 @@ struct Decoded {
     var orientation: Int
 }
 
-/// The picture in the bytes of a file. One of more than `mostPixels` is refused before it is decoded.
-func decoded(_ data: Data, mostPixels: Int = 178_956_970) throws -> Decoded {
+/// The picture in the bytes of a file. One of more than `mostPixels` is refused before it is decoded. `range` is what gray of
+/// 16 bits is scaled from, as the manifest says.
+func decoded(_ data: Data, range: [Double]?, mostPixels: Int = 178_956_970) throws -> Decoded {
     guard let source = CGImageSourceCreateWithData(data as CFData, nil),
         let facts = CGImageSourceCopyPropertiesAtIndex(source, 0, nil) as? [CFString: Any],
         let width = facts[kCGImagePropertyPixelWidth] as? Int,
@@ -27,12 +28,15 @@ func decoded(_ data: Data, mostPixels: Int = 178_956_970) throws -> Decoded {
     else { throw DecodeError.notAPicture }
     guard width * height <= mostPixels else { throw DecodeError.tooLarge(width: width, height: height) }
     guard let image = CGImageSourceCreateImageAtIndex(source, 0, nil) else { throw DecodeError.notAPicture }
-    return Decoded(raster: try raster(image), orientation: facts[kCGImagePropertyOrientation] as? Int ?? 1)
+    return Decoded(raster: try raster(image, range: range), orientation: facts[kCGImagePropertyOrientation] as? Int ?? 1)
 }
 
 /// The pixels of an image as they are stored, without regard to its colour profile and its transparency.
-func raster(_ image: CGImage) throws -> Raster {
+func raster(_ image: CGImage, range: [Double]?) throws -> Raster {
     let model = image.colorSpace?.model
+    if model == .monochrome && image.bitsPerPixel == 16 && image.bitsPerComponent == 16 {
+        return try deepGray(image, range: range)
+    }
     if model == .monochrome { return try drawnGray(image) }
     // Taken as sRGB and drawn into sRGB, the numbers stay what they are. Palettes and CMYK have to be converted.
     let plain = CGColorSpace(name: CGColorSpace.sRGB)!
@@ -61,6 +65,23 @@ func raster(_ image: CGImage) throws -> Raster {
         }
     }
     return result
+}
+
+/// Gray of 16 bits, read and not drawn: a drawing would keep the upper eight bits only, in a rounding of its own.
+private func deepGray(_ image: CGImage, range: [Double]?) throws -> Raster {
+    guard let stored = image.dataProvider?.data as Data? else { throw DecodeError.notAPicture }
+    let (width, height, line) = (image.width, image.height, image.bytesPerRow)
+    guard stored.count >= line * (height - 1) + 2 * width else { throw DecodeError.notAPicture }
+    let bytes = [UInt8](stored)
+    let upper = image.byteOrderInfo == .order16Little ? 1 : 0
+    var values = [UInt16](repeating: 0, count: width * height)
+    for y in 0..<height {
+        for x in 0..<width {
+            let at = y * line + 2 * x
+            values[y * width + x] = UInt16(bytes[at + upper]) << 8 | UInt16(bytes[at + 1 - upper])
+        }
+    }
+    return narrowed(values, width: width, height: height, range: range)
 }
 
 private func drawnGray(_ image: CGImage) throws -> Raster {

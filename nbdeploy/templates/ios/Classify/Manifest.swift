@@ -49,7 +49,13 @@ struct Manifest: Decodable {
 struct Host: Decodable {
     /// Whether a picture is turned as its EXIF orientation says.
     var exif: Bool
+    var ranges: Ranges?
     var steps: [Step]
+
+    struct Ranges: Decodable {
+        /// The two values that become 0 and 255 in gray of 16 bits; nil where such values are cut off at 255.
+        var integers: [Double]?
+    }
 }
 
 struct Step: Decodable {

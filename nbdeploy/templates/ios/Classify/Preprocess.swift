@@ -18,6 +18,21 @@ func prepared(_ picture: Raster, orientation: Int = 1, host: Host, channels: Int
     return image
 }
 
+/// Gray of 16 bits, a value a pixel, as a picture of 8: `range` holds the values that become 0 and 255; without one, what is
+/// over 255 is cut off, as Pillow does it.
+func narrowed(_ values: [UInt16], width: Int, height: Int, range: [Double]?) -> Raster {
+    var result = Raster(width: width, height: height, channels: 3)
+    for (at, value) in values.enumerated() {
+        var scaled = Double(value)
+        if let range, range.count == 2 {
+            scaled = ((scaled - range[0]) * (255 / (range[1] - range[0]))).rounded(.toNearestOrEven)
+        }
+        let byte = UInt8(min(max(scaled, 0), 255))
+        for channel in 0..<3 { result.bytes[3 * at + channel] = byte }
+    }
+    return result
+}
+
 private func applied(_ step: Step, to image: Raster) throws -> Raster {
     let wide = Double(image.width) / Double(step.width)
     let high = Double(image.height) / Double(step.height)

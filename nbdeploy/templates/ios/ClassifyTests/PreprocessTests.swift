@@ -25,6 +25,13 @@ final class PreprocessTests: XCTestCase {
         XCTAssertEqual(cut("reflection"), [3, 2, 1, 2, 3, 2, 1])
     }
 
+    func testSixteenBitsAreScaledOrCutOff() {
+        let scaled = narrowed([0, 257, 65535], width: 3, height: 1, range: [0, 65535])
+        XCTAssertEqual(scaled.bytes, [0, 0, 0, 1, 1, 1, 255, 255, 255])
+        let cut = narrowed([0, 257, 65535], width: 3, height: 1, range: nil)
+        XCTAssertEqual(cut.bytes, [0, 0, 0, 255, 255, 255, 255, 255, 255])
+    }
+
     func testAnUnknownStepIsAnError() {
         let step = Step(op: "stretch", width: 1, height: 1, resample: .bilinear, pad: "zeros")
         let image = Raster(width: 1, height: 1, channels: 3)
