@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
+from nbdeploy.data.plain import plain
 from nbdeploy.data.scan import Reading, Refused, examine
 
 VERSION = 2
@@ -105,16 +106,9 @@ def _look(image: Image.Image, reading: Reading) -> Facts:
 
 
 def _grey(image: Image.Image) -> Image.Image:
-    """8-bit grey; the values of 16 bits and of floats are stretched over 0..255, transparency is laid on grey."""
-    if image.mode in {"F", "I"} or image.mode.startswith("I;"):
-        values = np.nan_to_num(np.asarray(image, dtype=np.float32))
-        low, high = float(values.min()), float(values.max())
-        return Image.fromarray(((values - low) * (255 / max(high - low, 1e-6))).astype(np.uint8))
-    if image.mode in {"RGBA", "LA", "PA"} or "transparency" in image.info:
-        pixels = image.convert("RGBA")
-        ground = Image.new("RGBA", pixels.size, (128, 128, 128, 255))
-        return Image.alpha_composite(ground, pixels).convert("L")
-    return image if image.mode == "L" else image.convert("L")
+    """8-bit grey."""
+    seen = plain(image)
+    return seen if seen.mode == "L" else seen.convert("L")
 
 
 def _figures(grey: np.ndarray, counts: np.ndarray) -> dict[str, Any]:

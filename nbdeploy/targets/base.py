@@ -63,7 +63,8 @@ class Target(ABC):
     def lower(self, exported: ExportedProgram, signature: Signature, out: Path) -> None:
         """Write the full-precision model to `out`, a file or a folder. Input uint8 NHWC, output float32 (signature).
 
-        One object lowers and then shrinks one program, so it may keep what it needs between the two.
+        One object lowers and then shrinks one program, so it may keep what it needs between the two: the graph, say,
+        where recipes start from that and not from the file.
         """
 
     def shrink(
@@ -74,23 +75,6 @@ class Target(ABC):
         `calibration` is uint8 ``[n, H, W, C]`` from training files where the recipe is calibrated, else None.
         """
         raise UsageError(f"The target {self.name} cannot do {recipe.name}.", hint=f"It can: {', '.join(self.recipes)}.")
-
-    def make(
-        self,
-        exported: ExportedProgram,
-        signature: Signature,
-        *,
-        base: Path,
-        out: Path,
-        recipe: Recipe,
-        calibration: np.ndarray | None,
-    ) -> None:
-        """Write the full-precision model to `base` and the recipe's to `out`.
-
-        For a runtime whose recipes start from the graph and not from its file; the others have `shrink`.
-        """
-        self.lower(exported, signature, base)
-        self.shrink(base, out, recipe, calibration, signature)
 
     def furnish(self, work: Path, *, name: str) -> None:
         """Write host code beside app/python into a bundle's folder `work`, where the model lies already: copies of

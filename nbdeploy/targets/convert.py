@@ -128,7 +128,8 @@ def main(job: Path) -> None:
         target.lower(exported, signature, model)
     else:
         calibration = np.load(job / "calibration.npy", allow_pickle=False) if wanted["calibrated"] else None
-        target.make(exported, signature, base=base, out=model, recipe=recipe, calibration=calibration)
+        target.lower(exported, signature, base)
+        target.shrink(base, model, recipe, calibration, signature)
     target.finish(model, signature)
 
 

@@ -34,28 +34,24 @@ class ExecutorchTarget(Target):
     )
 
     def lower(self, exported: ExportedProgram, signature: Signature, out: Path) -> None:
-        from executorch.backends.xnnpack.partition.xnnpack_partitioner import XnnpackPartitioner  # noqa: PLC0415
-        from executorch.exir import to_edge_transform_and_lower  # noqa: PLC0415
+        self._exported = exported  # kept: it is quantized in the graph
+        _write(exported, out)
 
-        program = to_edge_transform_and_lower(exported, partitioner=[XnnpackPartitioner()]).to_executorch()
-        out.write_bytes(program.buffer)
-
-    def make(
-        self,
-        exported: ExportedProgram,
-        signature: Signature,
-        *,
-        base: Path,
-        out: Path,
-        recipe: Recipe,
-        calibration: np.ndarray | None,
+    def shrink(
+        self, base: Path, out: Path, recipe: Recipe, calibration: np.ndarray | None, signature: Signature
     ) -> None:
         import torch  # noqa: PLC0415 - seconds to import
 
-        self.lower(exported, signature, base)
         assert calibration is not None  # its one recipe beside fp32 is calibrated
-        pictures = [torch.from_numpy(picture[None].copy()) for picture in calibration]
-        self.lower(_quantized(exported, pictures), signature, out)
+        _write(_quantized(self._exported, [torch.from_numpy(picture[None].copy()) for picture in calibration]), out)
+
+
+def _write(exported: ExportedProgram, out: Path) -> None:
+    from executorch.backends.xnnpack.partition.xnnpack_partitioner import XnnpackPartitioner  # noqa: PLC0415
+    from executorch.exir import to_edge_transform_and_lower  # noqa: PLC0415
+
+    program = to_edge_transform_and_lower(exported, partitioner=[XnnpackPartitioner()]).to_executorch()
+    out.write_bytes(program.buffer)
 
 
 def _quantized(exported: ExportedProgram, pictures: list[torch.Tensor]) -> ExportedProgram:

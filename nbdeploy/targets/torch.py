@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -36,24 +35,17 @@ class TorchTarget(Target):
     )
 
     def lower(self, exported: ExportedProgram, signature: Signature, out: Path) -> None:
-        import torch  # noqa: PLC0415 - seconds to import
+        from nbdeploy.exporting.program import save_exported  # noqa: PLC0415 - torch
 
-        content = io.BytesIO()  # torch's own writer of files ends the process where the disk is full
-        torch.export.save(exported, content)
-        out.write_bytes(content.getbuffer())
+        self._exported = exported  # kept: weights are stored smaller in the graph
+        save_exported(exported, out)
 
-    def make(
-        self,
-        exported: ExportedProgram,
-        signature: Signature,
-        *,
-        base: Path,
-        out: Path,
-        recipe: Recipe,
-        calibration: np.ndarray | None,
+    def shrink(
+        self, base: Path, out: Path, recipe: Recipe, calibration: np.ndarray | None, signature: Signature
     ) -> None:
-        self.lower(exported, signature, base)
-        self.lower(_stored_smaller(exported, signature, half=recipe.name == "fp16"), signature, out)
+        from nbdeploy.exporting.program import save_exported  # noqa: PLC0415 - torch
+
+        save_exported(_stored_smaller(self._exported, signature, half=recipe.name == "fp16"), out)
 
 
 def _stored_smaller(exported: ExportedProgram, signature: Signature, *, half: bool) -> ExportedProgram:

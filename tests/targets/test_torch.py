@@ -93,15 +93,10 @@ def test_the_code_of_a_bundle_refuses_a_pickled_example_and_runs_nothing(model: 
 def test_weights_are_stored_smaller(program: nd.Program, tmp_path: Path, recipe: str, bytes_a_weight: int) -> None:
     import torch
 
-    TorchTarget().make(
-        program.exported,
-        program.signature,
-        base=tmp_path / "base.pt2",
-        out=tmp_path / "model.pt2",
-        recipe=RECIPES[recipe],
-        calibration=None,
-    )
-    held = torch.export.load(tmp_path / "model.pt2").state_dict
+    target, base, small = TorchTarget(), tmp_path / "base.pt2", tmp_path / "model.pt2"
+    target.lower(program.exported, program.signature, base)
+    target.shrink(base, small, RECIPES[recipe], None, program.signature)
+    held = torch.export.load(small).state_dict
     matrices = [value for value in held.values() if value.dim() > 1 and value.numel() > value.shape[0]]
     assert 3 == len(matrices)
     assert {bytes_a_weight} == {value.element_size() for value in matrices}

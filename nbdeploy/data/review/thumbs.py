@@ -12,9 +12,9 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
-import numpy as np
 from PIL import Image, ImageOps
 
+from nbdeploy.data.plain import plain
 from nbdeploy.data.scan import Reading, Refused, examine
 
 SIDE = 192
@@ -110,16 +110,9 @@ def _within(size: tuple[int, int], side: int) -> tuple[int, int]:
 
 
 def _rgb(image: Image.Image) -> Image.Image:
-    """8-bit colour or grey; more bits are stretched over what can be seen, transparency is laid on grey."""
-    if image.mode in {"F", "I"} or image.mode.startswith("I;"):
-        values = np.nan_to_num(np.asarray(image, dtype=np.float32))
-        low, high = float(values.min()), float(values.max())
-        return Image.fromarray(((values - low) * (255 / max(high - low, 1e-6))).astype(np.uint8))
-    if image.mode in {"RGBA", "LA", "PA"} or "transparency" in image.info:
-        pixels = image.convert("RGBA")
-        ground = Image.new("RGBA", pixels.size, (128, 128, 128, 255))
-        return Image.alpha_composite(ground, pixels).convert("RGB")
-    return image.copy() if image.mode in {"L", "RGB"} else image.convert("RGB")
+    """8-bit colour or grey."""
+    seen = plain(image)
+    return seen.copy() if seen.mode in {"L", "RGB"} else seen.convert("RGB")
 
 
 def _encoded(image: Image.Image, side: int) -> bytes:

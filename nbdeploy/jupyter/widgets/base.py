@@ -1,4 +1,4 @@
-"""What every widget shares: where its one ES module lies, and its style on the tokens of the one look."""
+"""What every widget shares: its one ES module, and its style on the tokens of the one look."""
 
 from __future__ import annotations
 
@@ -11,18 +11,14 @@ _HERE = Path(__file__).parent
 _TOKENS = Path(nbdeploy.__file__).parent / "templates" / "tokens.css"
 
 
-def module(name: str) -> Path:
-    """The widget's ES module, for ``_esm``."""
-    return _HERE / f"{name}.js"
-
-
 def joined(name: str, parts: Iterable[str]) -> str:
-    """The widget's ES module, for ``_esm``, from several files in the folder of its name.
+    """The widget's ES module, for ``_esm``, from elements.js and several files in the folder of its name.
 
     A notebook gets one module as text, in which ``import "./part.js"`` finds nothing. So the parts are plain code
     without imports that share one scope, in this order; only the last one exports.
     """
-    return "\n".join((_HERE / name / f"{part}.js").read_text("utf-8") for part in parts)
+    files = (_HERE / "elements.js", *(_HERE / name / f"{part}.js" for part in parts))
+    return "\n".join(file.read_text("utf-8") for file in files)
 
 
 def style(name: str) -> str:

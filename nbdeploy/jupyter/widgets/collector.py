@@ -22,7 +22,7 @@ from nbdeploy.data.collect.items import Item, Source
 from nbdeploy.data.collect.links import add_links, read_lines
 from nbdeploy.data.records import count, shown
 from nbdeploy.errors import DataError, NbdeployError
-from nbdeploy.jupyter.widgets.base import style
+from nbdeploy.jupyter.widgets.base import joined, style
 from nbdeploy.jupyter.widgets.collector_look import row_of, static, thumbs
 from nbdeploy.jupyter.widgets.inbox import Inbox, Worker
 
@@ -37,12 +37,6 @@ _BREATH_S = 0.25
 _SOURCES = frozenset({"file", "paste", "webcam"})
 
 
-def _script() -> str:
-    """One ES module of several files: they share one scope, and only the last one exports."""
-    here = Path(__file__).parent
-    return "\n".join((here / f"collector_{name}.js").read_text("utf-8") for name in _PARTS)
-
-
 class Collector(anywidget.AnyWidget):
     """Collect pictures into the class folders of `folder`, screened as they come.
 
@@ -52,7 +46,7 @@ class Collector(anywidget.AnyWidget):
     split that is shown. Raises DataError or OutputError for a folder that cannot be collected into.
     """
 
-    _esm = _script()
+    _esm = joined("collector", _PARTS)
     _css = style("collector")
     state = traitlets.Dict().tag(sync=True)
 

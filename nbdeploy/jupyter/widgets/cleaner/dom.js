@@ -1,19 +1,4 @@
-/* The cleaner, 1 of 10: elements, words and numbers. */
-
-const FOCUSABLE = new Set(["button", "input", "select"]);
-
-/** An element: h("button", {class: "x", onclick: f, "aria-label": "y"}, "text", another). False attributes are left out. */
-function h(name, attributes = {}, ...children) {
-  const made = document.createElement(name);
-  for (const [key, value] of Object.entries(attributes)) {
-    if (key.startsWith("on")) made.addEventListener(key.slice(2), value);
-    else if (value !== false && value != null) made.setAttribute(key, value === true ? "" : value);
-  }
-  // JupyterLab has keys for whatever is in focus inside a notebook (D D deletes the cell), unless it bears this itself.
-  if ("tabindex" in attributes || FOCUSABLE.has(name)) made.setAttribute("data-lm-suppress-shortcuts", "true");
-  made.append(...children.filter((child) => child != null && child !== false));
-  return made;
-}
+/* The cleaner, 1 of 10: words and numbers. */
 
 /** Put other children in; nothing is touched where the text is the same already. */
 function fill(element, ...children) {
@@ -25,7 +10,6 @@ function fill(element, ...children) {
 }
 
 const key = (text) => h("kbd", {}, text);
-const whole = (number) => number.toLocaleString("en-US");
 const many = (number, noun, plural = `${noun}s`) => `${whole(number)} ${number === 1 ? noun : plural}`;
 
 /** A probability as people read it; what rounds to certainty is said to be near it. */

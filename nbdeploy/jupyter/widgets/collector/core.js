@@ -1,23 +1,4 @@
-// The collector's page, part 1: elements, words, and the line to Python. The parts are one ES module (collector.py).
-
-const FOCUSABLE = new Set(["a", "button", "input", "select", "textarea"]);
-
-/** An element: h("button", {class: "x", onclick: f, "aria-label": "y"}, ...children). */
-function h(tag, props = {}, ...children) {
-  const element = document.createElement(tag);
-  for (const [name, value] of Object.entries(props)) {
-    if (value === null || value === undefined || value === false) continue;
-    if (name.startsWith("on")) element.addEventListener(name.slice(2), value);
-    else if (name === "text") element.textContent = value;
-    else element.setAttribute(name, value === true ? "" : value);
-  }
-  // JupyterLab has keys for whatever is in focus inside a notebook (D D deletes the cell), unless it bears this itself.
-  if ("tabindex" in props || FOCUSABLE.has(tag)) element.setAttribute("data-lm-suppress-shortcuts", "true");
-  element.append(...children.filter((child) => child !== null && child !== undefined));
-  return element;
-}
-
-const whole = (number) => number.toLocaleString("en");
+// The collector's page, part 1: words, and the line to Python.
 
 function count(number, noun) {
   const plural = noun.endsWith("y") ? noun.slice(0, -1) + "ies" : noun + (noun.endsWith("s") ? "es" : "s");
