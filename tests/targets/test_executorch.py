@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +23,7 @@ class TestExecutorch(TargetContract):
 
 
 @pytest.mark.slow
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")  # of ExecuTorch's own, which the converter keeps in its log
 def test_its_threads_are_as_many_as_asked_for(conv_learner: Any, tmp_path: Path) -> None:
     from executorch.extension.pybindings import portable_lib
 
@@ -30,6 +33,14 @@ def test_its_threads_are_as_many_as_asked_for(conv_learner: Any, tmp_path: Path)
     for wanted in (2, 1):
         target.load(str(tmp_path / "model.pte"), wanted)
         assert wanted == portable_lib._threadpool_get_thread_count()
+
+
+@pytest.mark.slow
+def test_what_its_packages_say_of_one_another_is_not_shown() -> None:
+    load = "from pathlib import Path; from nbdeploy.templates.python.predict import load_module"
+    code = f"{load}; load_module(Path({str(ExecutorchTarget.runtime)!r}))"
+    done = subprocess.run([sys.executable, "-W", "default", "-c", code], capture_output=True, text=True, check=True)
+    assert "" == done.stdout + done.stderr
 
 
 def test_its_apps_read_everything_from_the_manifest() -> None:

@@ -2,13 +2,34 @@
 
 from __future__ import annotations
 
+import logging
 import os
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import torch
-from executorch.extension.pybindings import portable_lib
-from executorch.runtime import Runtime
+
+
+@contextmanager
+def _hushed() -> Iterator[None]:
+    """What packages say of one another while they load (older calls, coming errors) is not the reader's to mend."""
+    said = logging.getLogger("torch.utils._pytree")
+    level = said.level
+    said.setLevel(logging.ERROR)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        said.setLevel(level)
+
+
+with _hushed():
+    from executorch.extension.pybindings import portable_lib
+    from executorch.runtime import Runtime
 
 if TYPE_CHECKING:
     from collections.abc import Callable
