@@ -14,7 +14,7 @@ from nbdeploy.cli import parser
 from nbdeploy.options import VERBS, add_options
 from nbdeploy.parsing import Parser
 
-PAGES = ("README.md", "docs/architecture.md", "docs/adding-a-target.md", "notebooks/README.md")
+PAGES = ("README.md", "docs/architecture.md", "docs/adding-a-target.md", "docs/figures.md", "notebooks/README.md")
 
 
 @pytest.fixture(scope="module")
@@ -58,5 +58,5 @@ def test_the_table_of_targets_is_the_registry(root: Path) -> None:
 def test_every_link_and_picture_is_there(root: Path) -> None:
     for page in PAGES:
         file = root / page
-        for link in re.findall(r"\]\(([^)#]+)\)", file.read_text(encoding="utf-8")):
+        for link in re.findall(r"\]\(([^)#]+)(?:#\w+)?\)", file.read_text(encoding="utf-8")):
             assert (file.parent / link).exists(), f"{page} links to {link}"
