@@ -16,6 +16,10 @@ if TYPE_CHECKING:
     import numpy as np
 
 
+# One for as long as the process lives: with the last one its plugins are unmapped, under threads of theirs that still run.
+_CORE = openvino.Core()
+
+
 def load(path: str, threads: int) -> Callable[[np.ndarray], np.ndarray]:
     """A function from uint8 [1, H, W, C] to float32 [classes]; `threads` 0 means one a CPU."""
     settings = {
@@ -24,7 +28,7 @@ def load(path: str, threads: int) -> Callable[[np.ndarray], np.ndarray]:
         # On processors with bfloat16 arithmetic it would be used unasked, and the answers would move.
         "INFERENCE_PRECISION_HINT": "f32",
     }
-    request = openvino.Core().compile_model(path, "CPU", settings).create_infer_request()
+    request = _CORE.compile_model(path, "CPU", settings).create_infer_request()
 
     def run(pixels: np.ndarray) -> np.ndarray:
         return request.infer([pixels])[0][0].copy()  # type: ignore[no-any-return]
