@@ -15,6 +15,7 @@ from jupyter_client.kernelspec import KernelSpecManager
 from jupyter_client.manager import AsyncKernelManager
 from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError, DeadKernelError
+from nbclient.util import run_sync
 
 import nbdeploy
 from nbdeploy.core.files import write_json
@@ -81,6 +82,9 @@ def _run(book: NotebookNode, name: str, own: Path) -> None:
         raise NbdeployError(
             f"Cell {runner.done + 1} of {name} took its Python process down.", hint="It may have run out of memory."
         ) from error
+    finally:
+        if kernel.has_kernel:  # nbclient leaves one that it was given running
+            run_sync(kernel.shutdown_kernel)(now=True)
 
 
 def _short(error: CellExecutionError) -> str:

@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 import nbformat
+import psutil
 import pytest
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 
@@ -26,19 +27,20 @@ def test_runs_in_this_python_and_this_folder_with_settings_of_its_own(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    seen = "json.dumps([sys.executable, os.getcwd(), data, out, os.environ['IPYTHONDIR']])"
+    seen = "json.dumps([sys.executable, os.getcwd(), data, out, os.environ['IPYTHONDIR'], os.getpid()])"
     book = notebook(tmp_path, f"import json, os, sys\nprint({seen})", "raise ValueError('so many\\nlines')", "print(9)")
     with pytest.raises(NbdeployError, match=r"Cell 3 of small\.ipynb failed") as caught:
         run_demo("made/bundle", notebook=book)
     assert caught.value.hint == "ValueError: so many\nlines"
     said = capsys.readouterr().err
-    python, folder, data, out, settings = json.loads(
+    python, folder, data, out, settings, kernel = json.loads(
         next(line for line in said.splitlines() if "[" in line and '"' in line)
     )
     assert Path(python) == Path(sys.executable)
     assert Path(folder) == tmp_path
     assert (data, out) == (str(Path("made/digits")), str(Path("made/bundle")))
     assert not Path(settings).exists()
+    assert not psutil.pid_exists(kernel)
     assert "[2/4] import json, os, sys" in said
     assert "9" not in said.split("[3/4]")[1]
 

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     import numpy as np
 
 
-# One for as long as the process lives: with the last one its plugins are unmapped, under threads of theirs that still run.
+# Kept for as long as the process lives: without one, plugins are unmapped while threads of theirs still run.
 _CORE = openvino.Core()
 
 
