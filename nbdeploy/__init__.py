@@ -20,6 +20,7 @@ from nbdeploy import errors
 if TYPE_CHECKING:
     from nbdeploy.checkup import doctor
     from nbdeploy.core.bundle import Bundle
+    from nbdeploy.core.comparison import compare
     from nbdeploy.core.finding import Edit, Finding
     from nbdeploy.core.prediction import Prediction
     from nbdeploy.core.recipe import RECIPES, Recipe
@@ -53,6 +54,7 @@ __all__ = [
     "Signature",
     "__version__",
     "audit",
+    "compare",
     "dataset",
     "deploy",
     "doctor",
@@ -80,6 +82,7 @@ _HOME = {
     "Report": "nbdeploy.core.report",
     "Signature": "nbdeploy.core.signature",
     "audit": "nbdeploy.data.audit",
+    "compare": "nbdeploy.core.comparison",
     "dataset": "nbdeploy.data.datasets",
     "deploy": "nbdeploy.flow",
     "doctor": "nbdeploy.checkup",

@@ -195,6 +195,14 @@ def _clean_options(parser: Parser, *, notebook: bool) -> None:
     _seed(parser)
 
 
+def _compare_options(parser: Parser, *, notebook: bool) -> None:
+    del notebook
+    what = (
+        "names of bundles, or of lists and dicts of them, and bundles' folders; every bundle of the notebook by default"
+    )
+    parser.add_argument("bundles", nargs="*", metavar="BUNDLE", help=what)
+
+
 def _seed(parser: Parser) -> None:
     parser.add_argument("--seed", type=whole(0), default=42, metavar="N", help="the same seed, the same result (42)")
 
@@ -241,6 +249,9 @@ WIDGETS: dict[str, Verb] = {
         "",
         _collect_options,
         in_notebook="data/pets --classes cat,dog",
+    ),
+    "compare": Verb(
+        "put bundles side by side with their original", "", _compare_options, in_notebook="small build/app"
     ),
 }
 """What only a notebook has."""

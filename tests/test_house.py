@@ -74,6 +74,7 @@ def test_the_public_names_are_the_promised_ones() -> None:
         "Signature",
         "__version__",
         "audit",
+        "compare",
         "dataset",
         "deploy",
         "doctor",

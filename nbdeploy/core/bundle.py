@@ -189,22 +189,22 @@ class Bundle:
             f"Use it with nbdeploy:    nbdeploy predict {here} {picture}",
         ]
 
-    def _verdict(self) -> tuple[str, str]:
-        """A key of `SIGNS`, and words."""
+    def verdict(self) -> tuple[str, str]:
+        """How it stands: a key of `look.SIGNS`, and words."""
         if accepted := self.manifest.get("accepted_failure"):
             return "failed", f"put in place although checks failed: {accepted['why']}"
         return ("passed", "verified") if self.report.compared else ("not_run", "NOT verified")
 
     def _headline(self) -> str:
         size = numbers.size(self.size_bytes)
-        what = f"{self.name} {self.version} for {self.target}, {self.recipe}, {size}: {self._verdict()[1]}"
+        what = f"{self.name} {self.version} for {self.target}, {self.recipe}, {size}: {self.verdict()[1]}"
         return what.replace(SPACE, " ")
 
     def _repr_html_(self) -> str:
         s, checks = self.signature, summary.verdict(self.report)
         return look.output(
             look.head(f"{self.name} {self.version} for {self.target}, {self.recipe}"),
-            look.tag("div", "nbd-line", look.sign(*self._verdict()), " ", look.tag("span", "nbd-quiet", checks)),
+            look.tag("div", "nbd-line", look.sign(*self.verdict()), " ", look.tag("span", "nbd-quiet", checks)),
             *self.report.figures(),
             look.quiet(f"{len(s.labels)} labels, pictures as {s.width}{SPACE}×{SPACE}{s.height} pixels"),
             look.tag("div", "", look.tag("code", "nbd-mono", str(self.path)), self._link()),

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 # What IPython keeps in the namespace for itself: _ __ ___ _5 _i _i5 _ih _oh _dh In Out
-_IPYTHONS_OWN = re.compile(r"_+|_i*\d*|_[iod]h|In|Out")
+IPYTHONS_OWN = re.compile(r"_+|_i*\d*|_[iod]h|In|Out")
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +78,7 @@ class Watch:
     def _named(self) -> Iterator[tuple[str, Any]]:
         space = self._shell.user_ns
         for name, value in list(space.items()):
-            if not _IPYTHONS_OWN.fullmatch(name) and is_learner(value):
+            if not IPYTHONS_OWN.fullmatch(name) and is_learner(value):
                 yield name, value
         for number, value in list(space.get("Out", {}).items()):
             if is_learner(value):

@@ -15,12 +15,13 @@ from IPython.core.error import UsageError
 from nbdeploy import errors
 from nbdeploy.jupyter.complete import make_matcher
 from nbdeploy.jupyter.faults import name_bad_picture
-from nbdeploy.jupyter.learners import Watch, is_learner
+from nbdeploy.jupyter.learners import IPYTHONS_OWN, Watch, is_learner
 from nbdeploy.jupyter.notes import show_notes
 from nbdeploy.options import MAGICS, Code, add_options, given, images_call, python_call, read_images
 from nbdeploy.parsing import Parser
 
 _ATTRIBUTE = "_nbdeploy_magics"
+_NO_BUNDLE = "There is no bundle in this notebook. Make one (%deploy --target TARGET) or name a bundle's folder."
 
 
 class Magics:
@@ -104,6 +105,17 @@ class Magics:
         _say(python_call("nd.deploy", name, **shown))
         return deploy(model, **keywords)
 
+    def compare(self, line: str) -> Any:
+        """Put bundles side by side with the model they were made from; %compare --help says more."""
+        parsed = _parse("compare", line)
+        if parsed is None:
+            return None
+        from nbdeploy.core.comparison import compare  # noqa: PLC0415 - only this magic needs it
+
+        chosen = [self._bundle(text) for text in parsed[1].bundles] or self._all_bundles()
+        _say(python_call("nd.compare", *(shown for _, shown in chosen)))
+        return compare(*(bundle for bundle, _ in chosen))
+
     def doctor(self, line: str) -> Any:
         """Say what is installed, what is missing, and what to type."""
         parsed = _parse("doctor", line)
@@ -140,6 +152,36 @@ class Magics:
         known = [learner.name for learner in self.watch.learners()]
         note = "" if known else "This notebook has no Learner; train one with %train DIR."
         raise UsageError(_one_line(errors.UnknownName("Learner, Program or folder", text, known, note=note)))
+
+    def _bundle(self, text: str) -> tuple[Any, Code | str]:
+        found, value = self._variable(text)
+        if found and isinstance(value, str | Path):
+            return str(value), str(value)
+        if found:
+            return value, Code(text)
+        if Path(text).expanduser().exists():
+            return str(Path(text).expanduser()), text
+        known = [shown.text for _, shown in self._held()]
+        raise UsageError(_one_line(errors.UnknownName("bundle or folder", text, known, note=_NO_BUNDLE * (not known))))
+
+    def _all_bundles(self) -> list[tuple[Any, Code]]:
+        if not (held := self._held()):
+            raise UsageError(_NO_BUNDLE)
+        return held
+
+    def _held(self) -> list[tuple[Any, Code]]:
+        """The notebook's bundles by their names, each once, those in lists and dicts by the name of that."""
+        found: list[tuple[Any, Code]] = []
+        seen: set[int] = set()
+        for name, value in self.shell.user_ns.items():
+            inside = (
+                value.values() if isinstance(value, dict) else value if isinstance(value, list | tuple) else [value]
+            )
+            bundles = {id(one) for one in inside if _is(one, "nbdeploy.core.bundle", "Bundle")}
+            if not IPYTHONS_OWN.fullmatch(name) and len(bundles) == len(inside) and bundles - seen:
+                seen |= bundles
+                found.append((value, Code(name)))
+        return found
 
     def _learner(self, text: str) -> Any:
         found, value = self._variable(text)
