@@ -21,7 +21,6 @@ _DEPLOYED, _BAR = 0.44, 0.22
 """Thickness of a bundle's bar and of its original's, in rows."""
 _ROOM = 1.62
 """How far an axis goes beyond its longest bar, so that the number at its end has room."""
-_LEAST_DRIFT = 1e-9
 _NOT_RUN = f"–{SPACE}not run"
 
 
@@ -70,23 +69,23 @@ def _bars(
 
 def _dots(panel: Axes, pairs: Sequence[tuple[float | None, float | None]]) -> None:
     _frame(panel, "Largest drift, log scale")
-    marks = [max(value, _LEAST_DRIFT) for pair in pairs for value in pair if value is not None]
+    marks = [value for pair in pairs for value in pair if value]
     low = math.floor(math.log10(min(marks, default=1e-6)) - 0.3)
     high = max(low + 2, math.ceil(math.log10(max(marks, default=1.0)) - 1e-9))
     for place, (drift, limit) in enumerate(pairs):
         if limit is not None:
-            panel.plot([limit] * 2, [place - 0.32, place + 0.4], color=_FAILED, linewidth=1.6, zorder=3)
+            panel.plot([limit] * 2, [place - 0.42, place - 0.16], color=_FAILED, linewidth=2, zorder=3)
         if drift is None:
             _say(panel, 10.0**low, place + 0.04, _NOT_RUN, quiet=True)
             continue
         at = max(drift, 10.0**low)
         panel.hlines(place + 0.04, 10.0**low, at, color=_ACCENT, linewidth=1.6, zorder=2)
-        panel.plot(at, place + 0.04, "o", color=_ACCENT, markersize=6, zorder=4)
+        panel.plot(at, place + 0.04, "o", color=_ACCENT, markersize=6, zorder=4, clip_on=False)
         _say(panel, at, place + 0.04, quantity(drift))
     panel.set_xscale("log")
     # The number beside the rightmost dot takes about two fifths of the panel.
     panel.set_xlim(10.0**low, 10.0 ** (high + 0.45 * (high - low)))
-    shown = range(low, high + 1, max(1, (high - low) // 4))
+    shown = range(low, high + 1, max(1, (high - low) // 3))
     panel.set_xticks([10.0**power for power in shown], [f"10{superscript(power)}" for power in shown])
     panel.tick_params(axis="x", which="minor", bottom=False)
 
@@ -119,5 +118,5 @@ def _keys() -> list[Any]:
     return [
         Patch(color=_PLAIN, label="the original, PyTorch"),
         Patch(color=_ACCENT, label="the bundle"),
-        Line2D([], [], color=_FAILED, linewidth=1.6, marker="", label="most drift that the recipe allows"),
+        Line2D([], [], color=_FAILED, linewidth=2, marker="", label="most drift that the recipe allows"),
     ]

@@ -25,7 +25,7 @@ _OF_ALL = frozenset(
     "fresh_process".split()
 )
 """Checks that every target's bundle passes; the others are a target's own."""
-_HEADS = ("Model", "Size", "Accuracy", "Same answer", "Largest drift", "Latency", "Run here")
+_HEADS = ("Model", "Size", "Accuracy", "Same answer", "Largest drift", "Latency", "Verified here")
 _NONE = "–"
 
 
@@ -67,8 +67,8 @@ class Compared:
     @property
     def checked(self) -> str:
         """What was run here and what was not, in a line."""
-        parts = [f"Run by {self.run_by}."]
-        parts += [f"Also run: {', '.join(self.also_run)}."] if self.also_run else []
+        parts = [f"By {self.run_by}."]
+        parts += [f"Also: {', '.join(self.also_run)}."] if self.also_run else []
         parts += [f"Not run: {', '.join(self.not_run)}."] if self.not_run else []
         return " ".join(parts)
 
