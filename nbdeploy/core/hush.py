@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import io
+import logging
 import os
 import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stderr
 
 
 @contextmanager
@@ -18,10 +20,22 @@ def hushed() -> Iterator[None]:
 
 @contextmanager
 def native_hushed() -> Iterator[None]:
-    """Native code's remarks on descriptor 2 ("INFO: Created ... delegate") are dropped: a notebook shows them in red.
+    """Native code's remarks ("INFO: Created ... delegate") and what libraries log while they are imported are dropped,
+    on descriptor 2 and on Python's standard error, which a notebook has apart: it shows them in red.
 
     What goes wrong in such code is raised as an exception all the same.
     """
+    level = logging.root.manager.disable
+    logging.disable(max(level, logging.WARNING))
+    try:
+        with redirect_stderr(io.StringIO()), _descriptor_hushed():
+            yield
+    finally:
+        logging.disable(level)
+
+
+@contextmanager
+def _descriptor_hushed() -> Iterator[None]:
     try:
         kept = os.dup(2)
     except OSError:  # started with standard error closed

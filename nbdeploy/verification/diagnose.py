@@ -59,7 +59,7 @@ def diagnose(  # noqa: PLR0911 - one return a step that can be to blame
             "Converting is to blame: the unshrunk converted model already differs from the exported one. Try another "
             "target, or another version of the converter."
         )
-    other = "dynamic_int8 or fp16" if recipe.calibrated else "fp16 or fp32"
+    other = "dynamic_int8 or fp16" if recipe.calibrated else "fp32" if recipe.name == "fp16" else "fp16 or fp32"
     return (
         f"The recipe {recipe.name} is to blame: before shrinking, the converted model answers as the original. "
         f"Try {other}" + (", or more calibration files." if recipe.calibrated else ".")
