@@ -69,3 +69,34 @@ def test_nothing_of_it_phones_home_or_writes_there(conv_learner: Any, tmp_path: 
         check=False,
     )
     assert "[] [] []" == done.stdout.strip().splitlines()[-1], done.stderr[-2000:]
+
+
+# What a training with workers leaves behind: a handler of Python's for the end of a child.
+_LOAD_DROP_AND_END_A_CHILD = """
+import faulthandler, gc, signal, subprocess, sys
+import nbdeploy as nd
+
+faulthandler.enable()
+signal.signal(signal.SIGCHLD, lambda *_: None)
+first, second = nd.Bundle.open(sys.argv[1]), nd.Bundle.open(sys.argv[1])
+for bundle in (first, second):
+    bundle.predict(sys.argv[2])
+del first, bundle
+gc.collect()
+del second
+gc.collect()
+subprocess.run([sys.executable, "-c", ""])
+print("alive")
+"""
+
+
+@pytest.mark.slow
+def test_bundles_that_are_let_go_leave_the_process_its_signals(conv_learner: Any, tmp_path: Path) -> None:
+    bundle = nd.deploy(conv_learner, target="openvino", out=tmp_path / "b", samples=1, latency_runs=0)
+    done = subprocess.run(
+        [sys.executable, "-c", _LOAD_DROP_AND_END_A_CHILD, bundle.path, bundle.path / bundle.manifest["samples"][0]],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (0, "alive\n") == (done.returncode, done.stdout)

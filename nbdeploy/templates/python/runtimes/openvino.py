@@ -16,8 +16,18 @@ if TYPE_CHECKING:
     import numpy as np
 
 
-# Kept for as long as the process lives: without one, plugins are unmapped while threads of theirs still run.
-_CORE = openvino.Core()
+_KEPT = "_core_of_this_process"
+
+
+def _core() -> openvino.Core:
+    """The one of this process, kept. Its CPU plugin gives the thread that makes it a signal stack, and takes that away
+    when it goes. Of two that go in the order they came, the second puts back the freed stack of the first, and the next
+    signal that Python handles ends the process.
+    """
+    kept = vars(openvino)
+    if _KEPT not in kept:
+        kept[_KEPT] = openvino.Core()
+    return kept[_KEPT]
 
 
 def load(path: str, threads: int) -> Callable[[np.ndarray], np.ndarray]:
@@ -28,7 +38,7 @@ def load(path: str, threads: int) -> Callable[[np.ndarray], np.ndarray]:
         # On processors with bfloat16 arithmetic it would be used unasked, and the answers would move.
         "INFERENCE_PRECISION_HINT": "f32",
     }
-    request = _CORE.compile_model(path, "CPU", settings).create_infer_request()
+    request = _core().compile_model(path, "CPU", settings).create_infer_request()
 
     def run(pixels: np.ndarray) -> np.ndarray:
         return request.infer([pixels])[0][0].copy()  # type: ignore[no-any-return]
