@@ -189,3 +189,9 @@ targets = Registry(
     },
     _RETIRED,
 )
+
+providers = Registry(
+    "provider",
+    "nbdeploy.providers",
+    {},
+)
