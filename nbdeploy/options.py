@@ -166,11 +166,21 @@ def _predict_options(parser: Parser, *, notebook: bool) -> None:
 
 def _serve_options(parser: Parser, *, notebook: bool) -> None:
     del notebook
-    parser.add_argument("bundle", metavar="BUNDLE", help="a bundle's folder, of the target web or tfjs")
+    parser.add_argument(
+        "bundle", metavar="BUNDLE", nargs="?", help="a bundle's folder: its page, or else POST /predict"
+    )
     parser.add_argument("--port", type=whole(0), default=8000, metavar="P", help="(8000); 0: any that is free")
     parser.add_argument("--host", default="127.0.0.1", help="an address of this machine (127.0.0.1); 0.0.0.0: all")
     parser.add_argument("--certfile", metavar="PEM", help="certificate for HTTPS, which phones ask for")
     parser.add_argument("--keyfile", metavar="PEM", help="its key")
+    parser.add_argument("--tokens", metavar="FILE", help="callers have to show a token that this file lists")
+    parser.add_argument("--new-token", metavar="NAME", help="add a token to --tokens FILE, print it once, and end")
+    parser.add_argument(
+        "--public", action="store_true", help="ask for no token on any address; something in front does"
+    )
+    parser.add_argument("--cors", metavar="ORIGINS", help="pages of these origins may ask: https://a.example,...")
+    parser.add_argument("--rate", metavar="N/TIME", help="of one caller, at most: 600/minute")
+    parser.add_argument("--threads", type=whole(1), metavar="N", help="requests worked on at once (the processors)")
 
 
 def _doctor_options(parser: Parser, *, notebook: bool) -> None:
@@ -237,7 +247,7 @@ VERBS: dict[str, Verb] = {
     ),
     "verify": Verb("check a bundle again", "build/app --model build/model", _verify_options),
     "predict": Verb("ask a bundle what is in pictures", "build/app photo.jpg", _predict_options),
-    "serve": Verb("serve a bundle's page on this machine", "build/page --port 8000", _serve_options),
+    "serve": Verb("serve a bundle over HTTP", "build/app --port 8000", _serve_options),
     "doctor": Verb("what is installed, what is missing, what to type", "", _doctor_options, in_notebook="--gpu"),
     "demo": Verb("the main job on an embedded data set, in minutes", "", _demo_options),
 }

@@ -171,6 +171,11 @@ targets = Registry(
     "target",
     "nbdeploy.targets",
     {
+        "cloud": Entry(
+            "nbdeploy.targets.cloud:CloudTarget",
+            "endpoint: ONNX, and a server that answers over HTTP",
+            aliases=("endpoint", "server"),
+        ),
         "coreml": Entry(
             "nbdeploy.targets.coreml:CoremlTarget",
             "Core ML, run here by a reference interpreter",

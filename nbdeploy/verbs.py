@@ -130,9 +130,14 @@ def predict(args: argparse.Namespace) -> Done:
 
 def serve(args: argparse.Namespace) -> Done:
     """Serve a bundle until the process is told to end. Prints one line of JSON when it takes connections."""
-    from nbdeploy.serve.running import listen  # noqa: PLC0415 - called lazily
+    from nbdeploy.serve.running import listen, new_token  # noqa: PLC0415 - called lazily
 
-    listening = listen(args.bundle, **_keywords(args, leave={"bundle"}))
+    if args.new_token:
+        token = new_token(args.new_token, args.tokens)
+        return Done({"name": args.new_token, "token": token}, token)
+    if args.bundle is None:
+        raise UsageError("Which bundle?", hint="Type: nbdeploy serve BUNDLE")
+    listening = listen(args.bundle, **_keywords(args, leave={"bundle", "new_token"}))
     listening.heed_signals()
     return Done(listening.to_dict(), json.dumps(listening.to_dict()), then=listening.run)
 
