@@ -6,7 +6,6 @@ import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from nbdeploy.exporting.program import tool_versions
 from nbdeploy.targets.base import TEMPLATES
 from nbdeploy.targets.cloud_check import endpoint_check
 from nbdeploy.targets.onnx import OnnxTarget
@@ -33,6 +32,8 @@ class CloudTarget(OnnxTarget):
     )
 
     def furnish(self, work: Path, *, name: str) -> None:
+        from nbdeploy.exporting.program import tool_versions  # noqa: PLC0415 - torch
+
         super().furnish(work, name=name)
         for file, source in server_code().items():
             place = work / "app" / "server" / file
