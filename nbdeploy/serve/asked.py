@@ -55,7 +55,11 @@ def endpoint(
         pool.load()
     except Unusable as error:
         raise BundleError(error.message, hint=error.hint) from error
-    return lambda: listening.server(pool, settings)
+    try:
+        made = listening.server(pool, settings, local=loopback)
+    except Unusable as error:
+        raise UsageError(error.message, hint=error.hint) from error
+    return lambda: made
 
 
 def _code(target: str) -> Code:

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 NAME = "endpoint"
 _PATIENCE_S = 120
+_OWN = {"PYTHONUTF8": "1", "PYTHONDONTWRITEBYTECODE": "1"}  # a bundle stays as it was made
 
 
 def endpoint_check(bundle: Bundle, code: Mapping[str, Path]) -> Check:
@@ -85,7 +86,7 @@ def _running(server: Path) -> Iterator[str]:
         str(server.parents[1]),
     ]
     with subprocess.Popen(  # noqa: S603 - the server that nbdeploy itself wrote
-        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env={**kept, "PYTHONUTF8": "1"}
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env={**kept, **_OWN}
     ) as process:
         said: queue.Queue[str] = queue.Queue()
         told: list[str] = []

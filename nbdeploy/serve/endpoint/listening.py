@@ -18,26 +18,32 @@ import uvicorn
 
 from .app import application
 from .connections import Connection
+from .log import Log
 from .pool import Pool, State
 from .refusal import Unusable
 from .settings import Settings
 
 _LINGER_S = 2  # for clients that keep connections open to come once more and be told that it is the last time
 _GRACE_S = 20  # for answers that are on their way when the server is told to end
+_FILES = 65_536
 _IDLE_S = 75  # longer than proxies keep connections open, so that it is they who close them
 
 
 class Server(uvicorn.Server):
     """uvicorn's, which loads the model when it listens already, and drains before it ends."""
 
-    def __init__(self, config: uvicorn.Config, pool: Pool, ready: Callable[[], None], *, shared: bool) -> None:
+    def __init__(
+        self, config: uvicorn.Config, pool: Pool, log: Log, ready: Callable[[], None], *, shared: bool
+    ) -> None:
         super().__init__(config)
-        self.pool, self.ready, self.shared = pool, ready, shared
+        self.pool, self.log, self.ready, self.shared = pool, log, ready, shared
         self.failure: Unusable | None = None
         self._loading: asyncio.Task[None] | None = None
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Take connections, then load."""
+        self.log.take_over()
+        _more_files()
         await super().startup(sockets)
         self._loading = asyncio.create_task(self._load())
 
@@ -48,12 +54,14 @@ class Server(uvicorn.Server):
         except Unusable as error:
             self.failure, self.should_exit = error, True
         else:
+            self.log.event("ready", **self.pool.model.about(), threads=self.pool.threads)
             self.ready()
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Answer what has come and still comes on open connections, and say on each that it ends."""
         if self.pool.state is State.ready:
             self.pool.state = State.draining
+            self.log.event("draining", connections=len(self.server_state.connections))
             if not self.shared:
                 await self._take_waiting(sockets or [])
             for server in self.servers:
@@ -63,6 +71,8 @@ class Server(uvicorn.Server):
                     while self.server_state.connections and not self.force_exit:  # noqa: ASYNC110 - uvicorn has no event
                         await asyncio.sleep(0.02)
         await super().shutdown(sockets)
+        self.log.event("ended")
+        self.log.close()
 
     async def _take_waiting(self, sockets: list[socket.socket]) -> None:
         """Connections that the system holds for us; closing the socket would cut them off."""
@@ -82,10 +92,11 @@ class Server(uvicorn.Server):
                     await loop.connect_accepted_socket(made, taken, ssl=self.config.ssl)
 
 
-def server(pool: Pool, settings: Settings, *, ready: Callable[[], None] = lambda: None) -> Server:
-    """A server for the model of `pool`; `ready` is called when it answers."""
+def server(pool: Pool, settings: Settings, *, local: bool, ready: Callable[[], None] = lambda: None) -> Server:
+    """A server for the model of `pool`; `ready` is called when it answers. `local`: only this machine can ask."""
+    log = Log()
     config = uvicorn.Config(
-        application(pool, settings),
+        application(pool, settings, log, local=local),
         http=Connection.bounded(most=settings.connections, patience=settings.patience),
         loop="asyncio",
         ws="none",
@@ -98,7 +109,7 @@ def server(pool: Pool, settings: Settings, *, ready: Callable[[], None] = lambda
         ssl_certfile=settings.certfile,
         ssl_keyfile=settings.keyfile,
     )
-    return Server(config, pool, ready, shared=settings.fd is not None)
+    return Server(config, pool, log, ready, shared=settings.fd is not None)
 
 
 def heed_signals(running: uvicorn.Server) -> None:
@@ -114,19 +125,20 @@ def heed_signals(running: uvicorn.Server) -> None:
         signal.signal(number, end)
 
 
-def bound(settings: Settings) -> socket.socket:
-    """The socket to listen at. Raises Unusable for a place that cannot be, and for one that strangers reach without
-    showing a token.
+def bound(settings: Settings) -> tuple[socket.socket, bool]:
+    """The socket to listen at, and whether only this machine reaches it. Raises Unusable for a place that cannot be,
+    and for one that strangers reach without showing a token.
     """
     if settings.fd is not None:
         try:
             taken = socket.socket(fileno=settings.fd)
-            local = _is_local(str(taken.getsockname()[0]))
+            local = is_local(str(taken.getsockname()[0]))
         except (OSError, IndexError) as error:
             raise Unusable(f"--fd {settings.fd} is no socket ({error}).", hint="Leave it out.") from error
         guarded(settings, local=local)
-        return taken
-    guarded(settings, local=_is_local(settings.host))
+        return taken, local
+    local = is_local(settings.host)
+    guarded(settings, local=local)
     try:
         family, kind, protocol, _, address = socket.getaddrinfo(settings.host, settings.port, type=socket.SOCK_STREAM)[
             0
@@ -139,7 +151,7 @@ def bound(settings: Settings) -> socket.socket:
     except OSError as error:
         why = "is in use" if error.errno == errno.EADDRINUSE else f"cannot be taken ({error})"
         raise Unusable(f"Port {settings.port} of {settings.host} {why}.", hint="Choose another: --port 0.") from error
-    return taken
+    return taken, local
 
 
 def guarded(settings: Settings, *, local: bool) -> None:
@@ -148,8 +160,8 @@ def guarded(settings: Settings, *, local: bool) -> None:
         return
     raise Unusable(
         f"{settings.host} is reached by others, and no token is set.",
-        hint="Make one: --new-token NAME --tokens FILE, then serve with --tokens FILE. Where something in front asks "
-        "who calls: --public.",
+        hint="Make one: nbdeploy serve --new-token NAME --tokens FILE (python app/server token NAME --tokens FILE), "
+        "and serve with --tokens FILE. Where something in front asks who calls: --public.",
     )
 
 
@@ -176,8 +188,21 @@ def url(taken: socket.socket, settings: Settings) -> str:
     return f"{'https' if settings.certfile else 'http'}://{host}:{where[1]}/"
 
 
-def _is_local(host: str) -> bool:
+def is_local(host: str) -> bool:
+    """Whether `host` is an address that only this machine reaches."""
     try:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:
         return host == "localhost"
+
+
+def _more_files() -> None:
+    """Connections are open files; many systems allow a process 1024 unless it asks."""
+    try:
+        import resource  # noqa: PLC0415 - not on Windows
+    except ModuleNotFoundError:
+        return
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = _FILES if hard == resource.RLIM_INFINITY else min(hard, _FILES)
+    if soft < wanted:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))

@@ -30,13 +30,12 @@ class Refused(Exception):
         self.status, self.code, self.message, self.hint = status, code, message, hint
         self.headers = dict(headers or {})
 
-    def to_dict(self) -> dict[str, Any]:
-        """The body."""
-        return {"error": {"code": self.code, "message": self.message, "hint": self.hint}}
-
-    def response(self) -> Response:
-        """What is sent."""
-        return as_json(self.to_dict(), status=self.status, headers=self.headers)
+    def response(self, path: str = "") -> Response:
+        """What is sent; the Open Inference Protocol, whose paths begin with /v2, has a text as its error."""
+        body: dict[str, Any] = {"error": {"code": self.code, "message": self.message, "hint": self.hint}}
+        if path.startswith("/v2"):
+            body = {"error": f"{self.message} {self.hint}".strip()}
+        return as_json(body, status=self.status, headers=self.headers)
 
 
 def busy(code: str, message: str, *, seconds: int = 1) -> Refused:
