@@ -157,6 +157,7 @@ class Served:
     process: subprocess.Popen[str]
     told: list[str] = field(default_factory=list)
     """Lines of its standard error."""
+    pid: int = 0
 
     @property
     def port(self) -> int:
@@ -216,7 +217,9 @@ def running(command: list[str], *, env: Mapping[str, str], pass_fds: tuple[int, 
             if not line:
                 thread.join(10)
             assert line, "".join(told)
-            yield Served(json.loads(line)["url"], process, told)
+            ready = json.loads(line)
+            assert {"url", "pid"} == set(ready)
+            yield Served(ready["url"], process, told, ready["pid"])
         finally:
             process.kill()
             thread.join(10)

@@ -217,28 +217,16 @@ def test_the_description_is_valid_and_names_every_route_that_predicts(server: Se
     )
 
 
-FUZZ = """
-import base64, json, sys
-import schemathesis
-from hypothesis import strategies as st
-picture = base64.b64decode(sys.argv[1])
-files = st.one_of(st.just(picture), st.binary(max_size=200))
-schemathesis.openapi.media_type("image/*", files)
-schemathesis.openapi.media_type("application/octet-stream", files)
-schemathesis.cli.schemathesis()
-"""
-
-
 @pytest.mark.slow
 def test_schemathesis_finds_nothing(server: Served, tmp_path: Path) -> None:
     (tmp_path / "schemathesis.toml").write_text(
-        "[generation]\nmax-examples = 12\n[phases.stateful]\nenabled = false\n"
+        "[generation]\nmax-examples = 40\n[phases.stateful]\nenabled = false\n"
         # A string in base64 is not yet a picture, which no schema can say.
         "[checks.positive_data_acceptance]\nexpected-statuses = ['2xx', '400', '404', '422']\n",
         encoding="utf-8",
     )
     command = [sys.executable, "-m", "schemathesis.cli", "run", f"{server.url}openapi.json", "--workers", "2"]
-    command += ["--exclude-checks", "unsupported_method", "--seed", "1", "--request-timeout", "20"]
+    command += ["--seed", "1", "--request-timeout", "20"]
     done = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, env=os.environ, check=False)
     assert 0 == done.returncode, done.stdout[-6000:] + done.stderr[-2000:]
     assert server.process.poll() is None

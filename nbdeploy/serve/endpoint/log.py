@@ -12,7 +12,6 @@ from datetime import UTC, datetime
 from typing import Any, TextIO
 
 _WAITING = 10_000  # lines; a reader of the log that is slower than the requests must not stop them
-_OURS = ("uvicorn.error", "asyncio")
 
 
 class Log:
@@ -42,11 +41,11 @@ class Log:
         self.event("fault", level="error", type=type(error).__name__, where=where, **about)
 
     def take_over(self) -> None:
-        """What uvicorn and asyncio have to say goes here too."""
-        for name in _OURS:
-            logger = logging.getLogger(name)
-            logger.handlers, logger.propagate = [_Handler(self)], False
-            logger.setLevel(logging.WARNING)
+        """What others have to say goes here too: libraries' loggers, and Python's warnings."""
+        logging.captureWarnings(capture=True)
+        root = logging.getLogger()
+        root.handlers = [_Handler(self)]
+        root.setLevel(logging.WARNING)
 
     def close(self) -> None:
         """Write what waits."""
@@ -77,4 +76,5 @@ class _Handler(logging.Handler):
         if record.exc_info and record.exc_info[1]:
             self.log.fault(record.exc_info[1], source=record.name)
         else:
-            self.log.event("server", level=level, source=record.name, message=record.getMessage())
+            # Without what is filled in: a parser of forms says which bytes it met.
+            self.log.event("server", level=level, source=record.name, message=str(record.msg))

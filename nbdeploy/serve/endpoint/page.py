@@ -18,7 +18,7 @@ _LOOK = (_HERE / "page" / "tokens.css", _HERE.parents[1] / "templates" / "tokens
 _TYPES = {".css": "text/css", ".js": "text/javascript"}
 _FILES = ("page.css", "page.js", "docs.js", "tokens.css")
 _POLICY = (
-    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob:; connect-src 'self'; "
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob: data:; connect-src 'self'; "
     "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 )
 _HEADERS = {"Content-Security-Policy": _POLICY, "Cross-Origin-Opener-Policy": "same-origin"}
