@@ -23,6 +23,14 @@ if TYPE_CHECKING:
     import uvicorn
 
 _GRACE_S = 3  # for answers that are on their way when the server is told to end
+_PHONES = (
+    "Phones give a page the camera and offline use only over HTTPS: add --certfile CERT.pem --keyfile KEY.pem, or "
+    "connect the phone by USB and forward the port to its localhost."
+)
+_IN_CLEAR = (
+    "Without HTTPS others on the way can read tokens and pictures: add --certfile CERT.pem --keyfile KEY.pem, or put a "
+    "proxy in front."
+)
 _ANYWHERE = {"0.0.0.0", "::"}  # noqa: S104 - only compared with what a person chose
 _ELSEWHERE = (
     "192.0.2.1",
@@ -73,7 +81,8 @@ def listen(
     loopback = _is_loopback(host)
     secure = _certificate(certfile, keyfile)
     certificate: dict[str, Any] = {"certfile": certfile, "keyfile": keyfile}
-    if any(file["path"] == HOME for file in loaded.manifest["files"]):
+    a_page = any(file["path"] == HOME for file in loaded.manifest["files"])
+    if a_page:
         server: Callable[[], uvicorn.Server] = _page(loaded, loopback=loopback, **certificate)
     else:
         from nbdeploy.serve.asked import endpoint  # noqa: PLC0415 - starlette, numpy and the runtime
@@ -85,10 +94,7 @@ def listen(
     if not loopback:
         say(qr(url))
         if not secure:
-            say(
-                "Phones give a page the camera and offline use only over HTTPS: add --certfile CERT.pem --keyfile "
-                "KEY.pem, or connect the phone by USB and forward the port to its localhost."
-            )
+            say(_PHONES if a_page else _IN_CLEAR)
     return Listening(url, server(), taken)
 
 

@@ -295,3 +295,22 @@ def test_many_threads_get_their_own_answers(server: Served) -> None:
     for thread in threads:
         thread.join()
     assert [] == wrong
+
+
+def test_with_a_certificate_it_speaks_https(cloud_bundle: Path, tmp_path: Path) -> None:
+    import ssl
+    import subprocess
+    import urllib.request
+
+    cert, key = tmp_path / "cert.pem", tmp_path / "key.pem"
+    command = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "1", "-subj", "/CN=localhost"]
+    try:
+        subprocess.run([*command, "-out", str(cert), "-keyout", str(key)], check=True, capture_output=True)
+    except FileNotFoundError:
+        pytest.skip("there is no openssl here to make a certificate")
+    with served(cloud_bundle, "--port", "0", "--certfile", str(cert), "--keyfile", str(key)) as one:
+        assert one.url.startswith("https://127.0.0.1:")
+        context = ssl._create_unverified_context()
+        with urllib.request.urlopen(f"{one.url}predict", RED, context=context, timeout=30) as answer:
+            assert "red apple" == json.load(answer)["predictions"][0]["label"]
+    assert "no certificate with its key" in refused(cloud_bundle, "--certfile", str(key), "--keyfile", str(key))

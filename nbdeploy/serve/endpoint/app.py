@@ -72,7 +72,7 @@ def _parts(pool: Pool, settings: Settings, metrics: Metrics, *, asked: bool) -> 
     platform_health = clouds.health_routes(health)
     platform_predict = clouds.predict_routes(pool, settings.max_pixels)
     protocol = v2.OpenInference(pool, most_pixels=settings.max_pixels).routes()
-    taken = {"/ping", "/invocations"}
+    taken = {"/ping", "/invocations", "/predict", "/healthz", "/readyz"}
     said = openapi.document(
         pool.model,
         asked=asked,

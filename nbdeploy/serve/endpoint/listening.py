@@ -41,11 +41,15 @@ class Server(uvicorn.Server):
         self._loading: asyncio.Task[None] | None = None
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        """Take connections, then load."""
+        """Take connections, then load; on a socket that others share load first, since they do answer meanwhile."""
         self.log.take_over()
         _more_files()
-        await super().startup(sockets)
-        self._loading = asyncio.create_task(self._load())
+        if self.shared:
+            await self._load()
+        if not self.should_exit:
+            await super().startup(sockets)
+        if not self.shared:
+            self._loading = asyncio.create_task(self._load())
 
     async def _load(self) -> None:
         try:

@@ -22,7 +22,11 @@ _ANSWERED = {"type": "object", "additionalProperties": True}
 
 
 def document(model: Model, *, asked: bool, vertex: list[str], vertex_health: list[str]) -> dict[str, Any]:
-    """OpenAPI 3.1. `asked`: a token is needed; `vertex` and `vertex_health` are the routes that Vertex AI chose."""
+    """OpenAPI 3.1. `asked`: a token is needed, and labels are not told to who has none; `vertex` and `vertex_health`
+    are the routes that Vertex AI chose.
+    """
+    labels = [] if asked else model.labels
+    about = f"Says which of {len(model.labels)} labels a picture shows. {', '.join(labels[:20])}"
     predict, bare = _predict("predict"), _predict("predictForVertex", bare=True)
     health = {path: {"get": _get(f"health{n}", "Ready, for the platform")} for n, path in enumerate(vertex_health)}
     paths: dict[str, Any] = {
@@ -46,11 +50,11 @@ def document(model: Model, *, asked: bool, vertex: list[str], vertex_health: lis
         "info": {
             "title": model.name,
             "version": model.version,
-            "description": f"Says which of {len(model.labels)} labels a picture shows: {', '.join(model.labels[:20])}.",
+            "description": about.strip(),
         },
         "servers": [{"url": "/"}],
         "paths": paths,
-        "components": {"schemas": _schemas(model)},
+        "components": {"schemas": _schemas(model, labels)},
     }
     if asked:
         found["components"]["securitySchemes"] = {"token": {"type": "http", "scheme": "bearer"}}
@@ -147,18 +151,18 @@ def _infer(model: Model) -> dict[str, Any]:
     return operation
 
 
-def _schemas(model: Model) -> dict[str, Any]:
+def _schemas(model: Model, labels: list[str]) -> dict[str, Any]:
     probability = {"type": "number", "minimum": 0, "maximum": 1.0001}
     prediction = {
         "type": "object",
         "required": ["label", "probabilities"],
         "properties": {
-            "label": {"type": "string", "enum": model.labels},
+            "label": {"type": "string", **({"enum": labels} if labels else {})},
             "probabilities": {
                 "type": "object",
-                "required": model.labels,
-                "properties": dict.fromkeys(model.labels, probability),
-                "additionalProperties": False,
+                "required": labels,
+                "properties": dict.fromkeys(labels, probability),
+                "additionalProperties": probability,
             },
         },
     }
