@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import json
 import os
+import re
 import struct
 import subprocess
 import sys
@@ -231,3 +232,13 @@ def test_schemathesis_finds_nothing(server: Served, tmp_path: Path) -> None:
     assert 0 == done.returncode, done.stdout[-6000:] + done.stderr[-2000:]
     assert server.process.poll() is None
     assert not [event for event in server.events() if event["event"] == "fault"]
+
+
+def test_every_setting_and_route_is_documented(server: Served, root: Path) -> None:
+    said = (root / "docs" / "endpoint.md").read_text(encoding="utf-8")
+    source = (root / "nbdeploy" / "serve" / "endpoint" / "settings.py").read_text(encoding="utf-8")
+    names = set(re.findall(r'"((?:NBDEPLOY|AIP)_\w+)"', source))
+    assert 15 <= len(names)
+    assert [] == sorted(name for name in names if name not in said)
+    paths = server.ask("GET", "/openapi.json").json()["paths"]
+    assert [] == sorted(path for path in paths if not path.startswith("/v2") and path not in said)

@@ -314,3 +314,15 @@ def test_with_a_certificate_it_speaks_https(cloud_bundle: Path, tmp_path: Path) 
         with urllib.request.urlopen(f"{one.url}predict", RED, context=context, timeout=30) as answer:
             assert "red apple" == json.load(answer)["predictions"][0]["label"]
     assert "no certificate with its key" in refused(cloud_bundle, "--certfile", str(key), "--keyfile", str(key))
+
+
+def test_without_what_it_needs_it_says_what_to_type(cloud_bundle: Path) -> None:
+    import subprocess
+    import sys
+
+    # -S: no packages at all
+    command = [sys.executable, "-S", "-B", str(cloud_bundle / "app" / "server")]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert 1 == done.returncode
+    assert f"Type: pip install -r {cloud_bundle / 'app' / 'server' / 'requirements.txt'}" in done.stderr
+    assert "Traceback" not in done.stderr
