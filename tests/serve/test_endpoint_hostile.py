@@ -119,6 +119,12 @@ def test_many_large_bodies_at_the_same_time_are_bounded_together(cloud_bundle: P
         ((b"GET / HTTP/1.1\r\n" + b"X: a\r\n" * 20_000,), 400),
         ((post("-1"), b"x"), 400),
         ((post("1e9"), b"x"), 400),
+        ((post("9" * 5000), b"x"), 400),
+        ((post("9" * 19), b"x"), 413),
+        ((b"GET /\xff\xfe HTTP/1.1\r\nHost: localhost\r\n\r\n",), 400),
+        ((b"GET /%ff%00..%2f..%2fetc/passwd HTTP/1.1\r\nHost: localhost\r\n\r\n",), 404),
+        ((b"GET /predict HTTP/1.1\r\nHost: localhost\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n",), 405),
+        ((b"GET /none HTTP/1.0\r\nHost: localhost\r\n\r\n",), 404),
         ((post("3", more="Content-Length: 4"), b"abc"), 400),
         ((post(more="Transfer-Encoding: chunked"), b"zz\r\nabc\r\n"), 400),
         ((post("3", more="Transfer-Encoding: gzip"), b"abc"), 400),
@@ -229,6 +235,28 @@ def test_bombs_are_refused_before_they_take_memory(patient: Served) -> None:
         assert (422, "too_many_pixels") == (answer.status, answer.error["code"]), name
     for body in (b'{"a":' * 500_000, b"[[]," * 1_000_000, b'{"instances":[' + b'{"b64":""},' * 300_000):
         assert 413 == patient.predict(body, "application/json").status
+    assert patient.memory() - before < 150 * MEBIBYTE
+    lives(patient)
+
+
+def test_the_largest_pictures_are_opened_one_at_a_time_and_their_memory_is_given_back(patient: Served) -> None:
+    data = saved(Image.new("RGBA", (8192, 6144), (200, 40, 40, 255)), "PNG", compress_level=1)
+    before, peak, done = patient.memory(), [0], threading.Event()
+
+    def watch() -> None:
+        while not done.wait(0.01):
+            peak[0] = max(peak[0], patient.memory())
+
+    watching = threading.Thread(target=watch)
+    watching.start()
+    threads = [threading.Thread(target=patient.predict, args=(data,)) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    done.set()
+    watching.join()
+    assert peak[0] - before < 700 * MEBIBYTE
     assert patient.memory() - before < 150 * MEBIBYTE
     lives(patient)
 

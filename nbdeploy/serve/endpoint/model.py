@@ -8,7 +8,7 @@ import json
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from types import ModuleType
 from typing import Any
 
@@ -154,11 +154,11 @@ class Model:
 def _parts(manifest: dict[str, Any]) -> list[dict[str, Any]]:
     """The files of the model: itself, inside it, or beside it with another suffix."""
     model = str(manifest["model"])
-    stem = model.rpartition(".")[0]
+    stem = PurePosixPath(model).stem
     return [
         file
         for file in manifest["files"]
         if file["path"] == model
         or file["path"].startswith(f"{model}/")
-        or ("/" not in file["path"] and file["path"].rpartition(".")[0] == stem)
+        or ("/" not in file["path"] and PurePosixPath(file["path"]).stem == stem)
     ]

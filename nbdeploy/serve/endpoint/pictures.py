@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import ctypes
 import io
 import threading
 from typing import Any
@@ -43,9 +45,18 @@ def pixels(classifier: Any, data: bytes, *, most: int) -> np.ndarray:
         if weight <= _LARGE:
             return classifier.pixels(data)  # type: ignore[no-any-return]
         with _one_large:
-            return classifier.pixels(data)  # type: ignore[no-any-return]
+            try:
+                return classifier.pixels(data)  # type: ignore[no-any-return]
+            finally:
+                _give_back()
     except (OSError, ValueError, SyntaxError) as error:  # what `decode` raises for a file that is no picture
         raise _unreadable(str(error)) from error
+
+
+def _give_back() -> None:
+    """Let the system have what a large picture took; glibc keeps it otherwise."""
+    with contextlib.suppress(AttributeError, OSError, TypeError):  # another C library
+        ctypes.CDLL(None).malloc_trim(0)
 
 
 def _weight(data: bytes) -> int:

@@ -44,8 +44,8 @@ class Settings:
     """Seconds that a client may take for the head of a request, or before its body has to flow."""
     connections: int = 1000
     """Open at the same time, at most."""
-    max_pixels: int = 89_478_485
-    """Of one picture: where Pillow begins to suspect a bomb."""
+    max_pixels: int = 8192 * 6144
+    """Of one picture: what cameras give. A file of 1 MB can hold it, and takes half a gigabyte to decode."""
 
     @property
     def workers(self) -> int:
