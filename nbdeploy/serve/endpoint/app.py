@@ -24,7 +24,7 @@ from .observe import Observe
 from .page import Page
 from .pool import Pool
 from .predicting import Predict
-from .refusal import Refused, as_json
+from .refusal import Refused, as_json, fault
 from .settings import Settings
 from .tensors import LENGTH
 from .tokens import Tokens
@@ -47,7 +47,7 @@ def application(pool: Pool, settings: Settings, log: Log, *, local: bool) -> ASG
     """What answers for the model of `pool`. `local`: only this machine can ask. Raises Unusable."""
     metrics, tokens = Metrics(pool), Tokens(settings.tokens, settings.token_sha256)
     parts = _parts(pool, settings, metrics, asked=tokens.asked)
-    inner = Starlette(routes=parts.all, exception_handlers={Refused: _refused, HTTPException: _no_route})
+    inner = Starlette(routes=parts.all, exception_handlers=_HANDLERS)
     inner.router.redirect_slashes = False
     app: ASGIApp = inner
     if settings.canary:
@@ -121,6 +121,10 @@ async def _refused(request: Request, error: Exception) -> Response:
     return error.response(request.url.path)
 
 
+async def _fault(request: Request, _: Exception) -> Response:
+    return fault().response(request.url.path)  # Starlette raises the error once more, for the log
+
+
 async def _no_route(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
     if error.status_code == 405:  # noqa: PLR2004 - method not allowed
@@ -130,3 +134,6 @@ async def _no_route(request: Request, error: Exception) -> Response:
     else:
         refused = Refused(404, "no_such_route", "There is nothing at this address.", hint="GET /docs says what is.")
     return refused.response(request.url.path)
+
+
+_HANDLERS = {Refused: _refused, HTTPException: _no_route, Exception: _fault}

@@ -14,7 +14,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from .log import Log
 from .metrics import Metrics
 from .pool import Pool, State
-from .refusal import Refused
+from .refusal import Refused, fault
 
 GONE = 499
 """What is logged of a client that did not wait for its answer."""
@@ -65,8 +65,7 @@ class Observe:
         except Exception as error:  # noqa: BLE001 - whatever it is, the server lives on
             self.log.fault(error, id=answer.request_id.decode())
             if not answer.started:
-                fault = Refused(500, "fault", "This was not foreseen.", hint="The log has more under this request id.")
-                await fault.response(scope["path"])(scope, receive, answer.send)
+                await fault().response(scope["path"])(scope, receive, answer.send)
 
 
 class _Answer:

@@ -45,6 +45,11 @@ def busy(code: str, message: str, *, seconds: int = 1) -> Refused:
     )
 
 
+def fault() -> Refused:
+    """500: an error of the server's own, which its log has."""
+    return Refused(500, "fault", "This was not foreseen.", hint="The log has more under this request id.")
+
+
 def as_json(data: Any, *, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
     """`data` as a JSON answer."""
     return Response(encoded(data), status_code=status, media_type="application/json", headers=dict(headers or {}))
