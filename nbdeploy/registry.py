@@ -198,5 +198,9 @@ targets = Registry(
 providers = Registry(
     "provider",
     "nbdeploy.providers",
-    {},
+    {
+        "container": Entry("nbdeploy.providers.container:ContainerProvider", "a container on this machine"),
+        "local": Entry("nbdeploy.providers.local:LocalProvider", "a process on this machine"),
+        "ssh": Entry("nbdeploy.providers.ssh:SshProvider", "any machine that you can log in to by SSH", extra="ssh"),
+    },
 )

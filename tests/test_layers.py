@@ -14,6 +14,7 @@ LAYERS = (
     {"errors", "registry", "templates"},
     {"core"},
     {"data", "training", "exporting", "compress", "targets", "verification", "serve", "providers", "release"},
+    {"building", "launch"},
     {"flow"},
     {""},  # nbdeploy itself: the public names
     {"options", "parsing", "demo", "checkup"},

@@ -10,7 +10,7 @@ from __future__ import annotations
 import importlib.util
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from nbdeploy.errors import MissingExtra, UsageError
@@ -19,6 +19,7 @@ from nbdeploy.registry import providers
 if TYPE_CHECKING:
     from nbdeploy.core.bundle import Bundle
     from nbdeploy.core.report import Check
+    from nbdeploy.providers.asking import Reach
 
 Record = dict[str, Any]
 
@@ -64,6 +65,21 @@ class Plan:
     why_no_price: str = ""
     notes: tuple[str, ...] = ()
     """What a person should know first: who can reach it, what is not covered."""
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain data: every field under its name."""
+        lists = {key: list(getattr(self, key)) for key in ("steps", "commands", "notes")}
+        return {**asdict(self), **lists, "files": dict(self.files)}
+
+    def __str__(self) -> str:
+        from nbdeploy.providers.plan_look import as_text  # noqa: PLC0415 - only where it is shown
+
+        return as_text(self)
+
+    def _repr_html_(self) -> str:
+        from nbdeploy.providers.plan_look import as_html  # noqa: PLC0415 - only where it is shown
+
+        return as_html(self)
 
 
 class Provider(ABC):
@@ -134,3 +150,16 @@ class Provider(ABC):
     @abstractmethod
     def remove(self, record: Record) -> None:
         """Take away all that `apply` and `update` made, and nothing else. Twice is once."""
+
+    def canary(self, bundle: Bundle | None, record: Record, share: float) -> Record:
+        """Let `share` of the requests, 0..1, be answered by `bundle`; with None end that. Raises UsageError where the
+        place cannot.
+        """
+        raise UsageError(
+            f'The provider "{self.name}" does not divide requests between two bundles.',
+            hint="Make a second endpoint, and divide them where they come from.",
+        )
+
+    def reach(self, record: Record) -> Reach | None:
+        """How a connection is opened to an endpoint whose address does not lead to it from here; None where it does."""
+        return None
