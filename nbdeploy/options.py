@@ -219,6 +219,7 @@ def _endpoints_options(parser: Parser, *, notebook: bool) -> None:
     parser.add_argument("--share", type=share, default=0.1, help="of canary: the requests that BUNDLE answers (0.1)")
     parser.add_argument("--end", action="store_true", help="of canary: end it")
     parser.add_argument("--lines", type=whole(1), default=100, metavar="N", help="of logs (100)")
+    parser.add_argument("--forget", action="store_true", help="of remove: also where its place cannot be reached")
     if not notebook:
         parser.add_argument("--watch", action="store_true", help="show the table anew every two seconds")
 

@@ -168,7 +168,7 @@ def endpoints(args: argparse.Namespace) -> Done:
         said = one.logs(args.lines)
         return Done({"lines": said}, "\n".join(said))
     if args.action == "remove":
-        one.remove()
+        one.remove(forget=args.forget)
         return Done({"name": args.name, "removed": True}, f"{args.name} is gone, with all that was made for it.")
     if args.action == "update":
         one.update(args.model)

@@ -146,8 +146,9 @@ class Magics:
             if not values and not args.end:
                 raise UsageError(f"Which bundle? Type: %endpoints {args.name} canary BUNDLE --share 0.1")
             values, shown = ([None], [None]) if args.end else ([*values, args.share], [*shown, args.share])
-        _say(python_call(f"{call}.{args.action}", *shown))
-        return getattr(one, args.action)(*values)
+        keywords = {"forget": True} if args.forget and args.action == "remove" else {}
+        _say(python_call(f"{call}.{args.action}", *shown, **keywords))
+        return getattr(one, args.action)(*values, **keywords)
 
     def doctor(self, line: str) -> Any:
         """Say what is installed, what is missing, and what to type."""

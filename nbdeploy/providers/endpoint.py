@@ -143,10 +143,19 @@ class Endpoint:
             self._keep({**_ours(before), **self.place.canary(bundle, before, share if bundle else 0.0)})
         return self
 
-    def remove(self) -> None:
-        """Take it away with all that was made for it. Twice is once."""
+    def remove(self, *, forget: bool = False) -> None:
+        """Take it away with all that was made for it. Twice is once. `forget` where its place is gone for good: what
+        cannot be reached is left. Raises ProviderError.
+        """
         with store.held(self.name):
-            self.place.remove(self.record)
+            try:
+                self.place.remove(self.record)
+            except ProviderError as error:
+                if not forget:
+                    raise ProviderError(
+                        error.message,
+                        hint=f"{error.hint} Where it is gone for good: nbdeploy endpoints {self.name} remove --forget",
+                    ) from error
             store.forget(self.name)
 
     def __repr__(self) -> str:

@@ -112,6 +112,18 @@ def test_one_that_answers_otherwise_is_taken_back(quick: Quick, told: dict[str, 
         one.remove()
 
 
+@pytest.mark.usefixtures("own_state")
+def test_one_whose_machine_is_gone_can_be_forgotten(server: Sshd) -> None:
+    from nbdeploy.providers import store
+
+    store.keep("pets", "ssh", server.settings(ssh_port="1"), {"folder": "/nowhere/pets"})
+    with pytest.raises(ProviderError, match="remove --forget"):
+        nd.endpoints()["pets"].remove()
+    assert "unknown" == nd.endpoints()["pets"].status()["state"]
+    nd.endpoints()["pets"].remove(forget=True)
+    assert [] == list(nd.endpoints())
+
+
 def test_an_unknown_host_key_is_refused_with_what_to_type(server: Sshd) -> None:
     (check,) = SshProvider(**server.settings(host_key="")).check()
     there = pinned_fingerprint(server.public_key)

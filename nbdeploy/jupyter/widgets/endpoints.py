@@ -12,7 +12,7 @@ from IPython.display import display
 
 from nbdeploy.core import look
 from nbdeploy.errors import NbdeployError, UsageError
-from nbdeploy.jupyter.widgets.base import module, style
+from nbdeploy.jupyter.widgets.base import joined, style
 from nbdeploy.providers.table import Endpoints, health, page, remarks, shown
 
 _EVERY_S = 3.0
@@ -22,7 +22,7 @@ _LINES = 40
 class EndpointsTable(anywidget.AnyWidget):
     """What `nd.endpoints()` shows in a notebook. It asks anew every three seconds while a page shows it."""
 
-    _esm = module("endpoints")
+    _esm = joined("endpoints", ("table",))
     _css = style("endpoints")
     state = traitlets.Dict().tag(sync=True)
 

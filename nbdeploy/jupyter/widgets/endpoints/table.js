@@ -2,21 +2,7 @@
 
 const EVERY_MS = 3000;
 const HEADS = ["Endpoint", "Model", "Provider", "Health", "Requests", "Errors", "p50", "p99"];
-const FOCUSABLE = new Set(["a", "button", "input"]);
 const KEYS = { u: "update", c: "canary", b: "rollback", l: "logs", Delete: "remove" };
-
-/** An element: h("button", {class: "x", onclick: f}, ...children). False attributes are left out. */
-function h(tag, attributes = {}, ...children) {
-  const made = document.createElement(tag);
-  for (const [name, value] of Object.entries(attributes)) {
-    if (name.startsWith("on")) made.addEventListener(name.slice(2), value);
-    else if (value !== false && value != null) made.setAttribute(name, value === true ? "" : value);
-  }
-  // JupyterLab has keys for whatever is in focus inside a notebook (D D deletes the cell), unless it bears this itself.
-  if ("tabindex" in attributes || FOCUSABLE.has(tag)) made.setAttribute("data-lm-suppress-shortcuts", "true");
-  made.append(...children.filter((child) => child != null && child !== false));
-  return made;
-}
 
 class Table {
   constructor(model, el) {
