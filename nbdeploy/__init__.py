@@ -32,9 +32,11 @@ if TYPE_CHECKING:
     from nbdeploy.data.journal import Journal
     from nbdeploy.exporting.learner import export
     from nbdeploy.exporting.program import Program
-    from nbdeploy.flow import deploy, verify
+    from nbdeploy.flow import deploy, endpoints, verify
     from nbdeploy.jupyter.widgets.cleaner import Cleaner
     from nbdeploy.jupyter.widgets.collector import Collector
+    from nbdeploy.providers.base import Plan
+    from nbdeploy.providers.endpoint import Endpoint
     from nbdeploy.training.images import train
 
 __all__ = [
@@ -44,9 +46,11 @@ __all__ = [
     "Cleaner",
     "Collector",
     "Edit",
+    "Endpoint",
     "Finding",
     "ImageSet",
     "Journal",
+    "Plan",
     "Prediction",
     "Program",
     "Recipe",
@@ -58,6 +62,7 @@ __all__ = [
     "dataset",
     "deploy",
     "doctor",
+    "endpoints",
     "errors",
     "export",
     "train",
@@ -73,9 +78,11 @@ _HOME = {
     "Cleaner": "nbdeploy.jupyter.widgets.cleaner",
     "Collector": "nbdeploy.jupyter.widgets.collector",
     "Edit": "nbdeploy.core.finding",
+    "Endpoint": "nbdeploy.providers.endpoint",
     "Finding": "nbdeploy.core.finding",
     "ImageSet": "nbdeploy.data.imageset",
     "Journal": "nbdeploy.data.journal",
+    "Plan": "nbdeploy.providers.base",
     "Prediction": "nbdeploy.core.prediction",
     "Program": "nbdeploy.exporting.program",
     "Recipe": "nbdeploy.core.recipe",
@@ -86,6 +93,7 @@ _HOME = {
     "dataset": "nbdeploy.data.datasets",
     "deploy": "nbdeploy.flow",
     "doctor": "nbdeploy.checkup",
+    "endpoints": "nbdeploy.flow",
     "export": "nbdeploy.exporting.learner",
     "train": "nbdeploy.training.images",
     "verify": "nbdeploy.flow",

@@ -15,7 +15,7 @@ from typing import Any
 
 from nbdeploy.core import look
 from nbdeploy.errors import MissingExtra
-from nbdeploy.registry import Entry, targets
+from nbdeploy.registry import Entry, Registry, providers, targets
 from nbdeploy.verification.emulator import SETUP, Arm, arm, set_up
 
 _PACKAGES = (
@@ -26,7 +26,7 @@ _PACKAGES = (
 
 @dataclass(frozen=True, slots=True)
 class Readiness:
-    """Whether one target can be used here; `missing` names modules, `install` is the line to type (empty if ready)."""
+    """Whether a target or provider can be used here; `missing` names modules, `install` is what to type ("": ready)."""
 
     ready: bool
     missing: tuple[str, ...] = ()
@@ -39,6 +39,7 @@ class Doctor:
     """What `doctor` found. `free_bytes` is the space left where the work is done; `gpu` is None when not looked for."""
 
     targets: dict[str, Readiness]
+    providers: dict[str, Readiness]
     python: str
     versions: dict[str, str | None]
     """Package -> version; None where it is not installed."""
@@ -56,8 +57,8 @@ class Doctor:
     def to_dict(self) -> dict[str, Any]:
         """Plain data: ``targets providers python versions cpus free_bytes arm gpu``."""
         return {
-            "targets": {name: {**asdict(t), "missing": list(t.missing)} for name, t in self.targets.items()},
-            "providers": {},
+            "targets": _plain(self.targets),
+            "providers": _plain(self.providers),
             "python": self.python,
             "versions": self.versions,
             "cpus": self.cpus,
@@ -72,9 +73,10 @@ class Doctor:
         }
 
     def __str__(self) -> str:
-        width = max(map(len, [*self.targets, *self.versions]), default=0)
-        lines = ["Targets"]
-        lines += [f"  {_sign(t)}  {name:<{width}}  {_state(t)}" for name, t in self.targets.items()]
+        width = max(map(len, [*self.targets, *self.providers, *self.versions]), default=0)
+        lines = []
+        for title, table in (("Targets", self.targets), ("Providers", self.providers)):
+            lines += [title, *(f"  {_sign(t)}  {name:<{width}}  {_state(t)}" for name, t in table.items())]
         lines += ["Packages"]
         lines += [f"     {name:<{width}}  {v or 'not installed'}" for name, v in self.versions.items()]
         lines += ["Machine", *(f"     {name:<{width}}  {value}" for name, value in self._machine())]
@@ -89,6 +91,11 @@ class Doctor:
             ("ARM64", _arm_state(self.arm)),
         ]
 
+    def _providers(self) -> tuple[str, str]:
+        rows = [(_look_of(t), name, _what_to_do(t)) for name, t in self.providers.items()]
+        ready = sum(t.ready for t in self.providers.values())
+        return f"{ready} of {len(rows)} providers ready: where endpoints can be put", look.table(rows, "lHt")
+
     def _repr_html_(self) -> str:
         rows = [(_look_of(t), name, _what_to_do(t)) for name, t in self.targets.items()]
         facts = [*self._machine(), *((name, v or "not installed") for name, v in self.versions.items())]
@@ -96,6 +103,7 @@ class Doctor:
         return look.output(
             look.head(f"{ready} of {len(self.targets)} targets ready"),
             look.table(rows, "lHt"),
+            look.details(*self._providers()),
             look.details("Machine and packages", look.table(facts, "ht", css="nbd-bare")),
         )
 
@@ -111,7 +119,8 @@ def doctor(*, gpu: bool = False, setup_arm: bool = False) -> Doctor:
     """
     there = set_up() if setup_arm else arm()
     return Doctor(
-        targets={name: _readiness(name, entry) for name, entry in targets.items()},
+        targets={name: _readiness(targets, name, entry) for name, entry in targets.items()},
+        providers={name: _readiness(providers, name, entry) for name, entry in providers.items()},
         python=platform.python_version(),
         versions={name: _version(name) for name in _PACKAGES},
         cpus=_cpus(),
@@ -121,10 +130,14 @@ def doctor(*, gpu: bool = False, setup_arm: bool = False) -> Doctor:
     )
 
 
-def _readiness(name: str, entry: Entry) -> Readiness:
+def _plain(table: dict[str, Readiness]) -> dict[str, Any]:
+    return {name: {**asdict(one), "missing": list(one.missing)} for name, one in table.items()}
+
+
+def _readiness(table: Registry, name: str, entry: Entry) -> Readiness:
     package = entry.package if entry.package != "nbdeploy" else ""
     try:
-        missing = tuple(module for module in targets.load(name).requires if not _found(module))
+        missing = tuple(module for module in table.load(name).requires if not _found(module))
     except MissingExtra as error:
         missing = (error.module,)
     except Exception as error:  # noqa: BLE001 - a third party's broken target must not take the doctor down

@@ -14,6 +14,7 @@ NbdeployError                   everything below; its text says what was wrong a
 |-- OutputError                 the place to write to: exists, read-only, full
 |-- BundleError                 a bundle that cannot be read
 |   `-- IntegrityError          a file of a bundle is not what its manifest says
+|-- ProviderError               a place could not be reached, refused, or did not answer as the bundle does
 `-- VerificationFailed          the deployed model does not answer as the original; carries the report
 
 NbdeployWarning                 something odd that was handled; the text says how
@@ -146,6 +147,10 @@ class BundleError(NbdeployError):
 
 class IntegrityError(BundleError):
     """A file of a bundle is not what its manifest says."""
+
+
+class ProviderError(NbdeployError):
+    """A provider's place could not be reached, refused, or did not answer as the bundle does."""
 
 
 class VerificationFailed(NbdeployError):

@@ -18,7 +18,7 @@ from nbdeploy.core.finding import KINDS
 from nbdeploy.core.recipe import RECIPES, recipe_named
 from nbdeploy.errors import UnknownName
 from nbdeploy.parsing import Named, Parser, rate, share, whole
-from nbdeploy.registry import engines, targets
+from nbdeploy.registry import engines, providers, targets
 from nbdeploy.verification.emulator import ARCHES, arch_named
 
 TERMINAL_ONLY = frozenset({"json", "traceback"})
@@ -42,7 +42,18 @@ def _dataset(name: str) -> str:
     return card(name).name
 
 
+class _Settings(argparse.Action):
+    """``--set NAME=VALUE``, as often as wanted: a dictionary."""
+
+    def __call__(self, parser: Any, namespace: Any, values: Any, option_string: str | None = None) -> None:
+        name, given_value, value = str(values).partition("=")
+        if not name or not given_value:
+            raise argparse.ArgumentError(self, f"takes NAME=VALUE, not {values}")
+        setattr(namespace, self.dest, {**(getattr(namespace, self.dest) or {}), name.replace("-", "_"): value})
+
+
 TARGET = Named(targets.names, targets.canonical)
+PROVIDER = Named(providers.names, providers.canonical)
 RECIPE = Named(lambda: RECIPES, lambda name: recipe_named(name).name)
 NET = Named(_archs, str)  # train() itself refuses an unknown one; asking here would import torch for a typing error
 ARCH = Named(lambda: ARCHES, arch_named)
@@ -121,7 +132,7 @@ def _deploy_options(parser: Parser, *, notebook: bool) -> None:
     else:
         parser.add_argument("model", metavar="MODEL", help="a folder that `nbdeploy train` or Program.save wrote")
     names = ", ".join(targets)
-    parser.add_argument("--target", type=TARGET, required=True, help=f"what the bundle is for: {names}")
+    parser.add_argument("--target", type=TARGET, help=f"what the bundle is for: {names}; with a provider cloud")
     parser.add_argument("--recipe", type=RECIPE, default="fp32", help=f"how to shrink: {', '.join(RECIPES)} (fp32)")
     parser.add_argument("-o", "--out", metavar="DIR", help="the bundle's folder")
     parser.add_argument("--name", help="the model's name in the bundle")
@@ -142,6 +153,13 @@ def _deploy_options(parser: Parser, *, notebook: bool) -> None:
         "--calibration-files", type=whole(1), metavar="N", help="training files to calibrate on (all it has)"
     )
     parser.add_argument("--latency-runs", type=whole(0), default=200, metavar="N", help="timed runs (200); 0: none")
+    where = f"put the bundle there, where MODEL may be a bundle: {', '.join(providers)}"
+    parser.add_argument("--provider", type=PROVIDER, metavar="PLACE", help=where)
+    parser.add_argument("--endpoint", metavar="NAME", help="the endpoint's name (the model's)")
+    parser.add_argument(
+        "--set", dest="settings", action=_Settings, metavar="NAME=VALUE", help="what the provider is told, as host=..."
+    )
+    parser.add_argument("--dry-run", action="store_true", help="show what the provider would make, and make nothing")
     _seed(parser)
 
 
@@ -166,11 +184,44 @@ def _predict_options(parser: Parser, *, notebook: bool) -> None:
 
 def _serve_options(parser: Parser, *, notebook: bool) -> None:
     del notebook
-    parser.add_argument("bundle", metavar="BUNDLE", help="a bundle's folder, of the target web or tfjs")
+    parser.add_argument(
+        "bundle", metavar="BUNDLE", nargs="?", help="a bundle's folder: its page, or else POST /predict"
+    )
     parser.add_argument("--port", type=whole(0), default=8000, metavar="P", help="(8000); 0: any that is free")
     parser.add_argument("--host", default="127.0.0.1", help="an address of this machine (127.0.0.1); 0.0.0.0: all")
     parser.add_argument("--certfile", metavar="PEM", help="certificate for HTTPS, which phones ask for")
     parser.add_argument("--keyfile", metavar="PEM", help="its key")
+    parser.add_argument("--tokens", metavar="FILE", help="callers have to show a token that this file lists")
+    parser.add_argument("--new-token", metavar="NAME", help="add a token to --tokens FILE, print it once, and end")
+    parser.add_argument(
+        "--public", action="store_true", help="ask for no token on any address; something in front does"
+    )
+    parser.add_argument("--cors", metavar="ORIGINS", help="pages of these origins may ask: https://a.example,...")
+    parser.add_argument("--rate", metavar="N/TIME", help="of one caller, at most: 600/minute")
+    parser.add_argument("--threads", type=whole(1), metavar="N", help="requests worked on at once (the processors)")
+
+
+ACTIONS = ("status", "update", "canary", "rollback", "logs", "remove")
+
+
+def _action(name: str) -> str:
+    if name not in ACTIONS:
+        raise UnknownName("action", name, ACTIONS)
+    return name
+
+
+def _endpoints_options(parser: Parser, *, notebook: bool) -> None:
+    parser.add_argument("name", nargs="?", metavar="NAME", help="one endpoint; all without")
+    action = Named(lambda: ACTIONS, _action)
+    parser.add_argument("action", nargs="?", type=action, metavar="ACTION", help=f"what to do: {', '.join(ACTIONS)}")
+    what = "of update and canary: a bundle, or a model to make one of" + (", or a variable" if notebook else "")
+    parser.add_argument("model", nargs="?", metavar="BUNDLE", help=what)
+    parser.add_argument("--share", type=share, default=0.1, help="of canary: the requests that BUNDLE answers (0.1)")
+    parser.add_argument("--end", action="store_true", help="of canary: end it")
+    parser.add_argument("--lines", type=whole(1), default=100, metavar="N", help="of logs (100)")
+    parser.add_argument("--forget", action="store_true", help="of remove: also where its place cannot be reached")
+    if not notebook:
+        parser.add_argument("--watch", action="store_true", help="show the table anew every two seconds")
 
 
 def _doctor_options(parser: Parser, *, notebook: bool) -> None:
@@ -237,7 +288,13 @@ VERBS: dict[str, Verb] = {
     ),
     "verify": Verb("check a bundle again", "build/app --model build/model", _verify_options),
     "predict": Verb("ask a bundle what is in pictures", "build/app photo.jpg", _predict_options),
-    "serve": Verb("serve a bundle's page on this machine", "build/page --port 8000", _serve_options),
+    "serve": Verb("serve a bundle over HTTP", "build/app --port 8000", _serve_options),
+    "endpoints": Verb(
+        "how endpoints are; update, roll back, remove them",
+        "pets update build/pets-cloud",
+        _endpoints_options,
+        in_notebook="pets rollback",
+    ),
     "doctor": Verb("what is installed, what is missing, what to type", "", _doctor_options, in_notebook="--gpu"),
     "demo": Verb("the main job on an embedded data set, in minutes", "", _demo_options),
 }

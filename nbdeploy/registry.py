@@ -171,6 +171,11 @@ targets = Registry(
     "target",
     "nbdeploy.targets",
     {
+        "cloud": Entry(
+            "nbdeploy.targets.cloud:CloudTarget",
+            "endpoint: ONNX, and a server that answers over HTTP",
+            aliases=("endpoint", "server"),
+        ),
         "coreml": Entry(
             "nbdeploy.targets.coreml:CoremlTarget",
             "Core ML, run here by a reference interpreter",
@@ -188,4 +193,14 @@ targets = Registry(
         "web": Entry("nbdeploy.targets.web:WebTarget", "web page, run by onnxruntime-web", "web", ("pwa",)),
     },
     _RETIRED,
+)
+
+providers = Registry(
+    "provider",
+    "nbdeploy.providers",
+    {
+        "container": Entry("nbdeploy.providers.container:ContainerProvider", "a container on this machine"),
+        "local": Entry("nbdeploy.providers.local:LocalProvider", "a process on this machine"),
+        "ssh": Entry("nbdeploy.providers.ssh:SshProvider", "any machine that you can log in to by SSH", extra="ssh"),
+    },
 )

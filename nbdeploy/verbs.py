@@ -5,7 +5,10 @@ from __future__ import annotations
 import argparse
 import json
 import shlex
+import sys
+import time
 from collections.abc import Callable, Collection
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,6 +16,8 @@ from typing import Any
 from nbdeploy.errors import DataError, UsageError
 from nbdeploy.options import add_options, given, read_images
 from nbdeploy.parsing import Parser
+
+_WATCH_S = 2.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +91,8 @@ def deploy(args: argparse.Namespace) -> Done:
     keywords = _keywords(args, leave={"model", "images"})
     images = {"images": read_images(args.images, {})[0]} if args.images else {}
     bundle = run(args.model, **keywords, **images)
+    if args.provider:  # an Endpoint or a Plan
+        return Done(bundle.to_dict(), str(bundle))
     data = {
         "path": str(bundle.path),
         "name": bundle.name,
@@ -130,11 +137,63 @@ def predict(args: argparse.Namespace) -> Done:
 
 def serve(args: argparse.Namespace) -> Done:
     """Serve a bundle until the process is told to end. Prints one line of JSON when it takes connections."""
-    from nbdeploy.serve.running import listen  # noqa: PLC0415 - called lazily
+    from nbdeploy.serve.running import listen, new_token  # noqa: PLC0415 - called lazily
 
-    listening = listen(args.bundle, **_keywords(args, leave={"bundle"}))
+    if args.new_token:
+        token = new_token(args.new_token, args.tokens)
+        return Done({"name": args.new_token, "token": token}, token)
+    if args.bundle is None:
+        raise UsageError("Which bundle?", hint="Type: nbdeploy serve BUNDLE")
+    listening = listen(args.bundle, **_keywords(args, leave={"bundle", "new_token"}))
     listening.heed_signals()
     return Done(listening.to_dict(), json.dumps(listening.to_dict()), then=listening.run)
+
+
+def endpoints(args: argparse.Namespace) -> Done:
+    """All endpoints as a table, or one of them and what is to be done with it."""
+    from nbdeploy.flow import endpoints as find  # noqa: PLC0415 - called lazily
+
+    every = find()
+    if args.name is None:
+        if args.watch:
+            return Done({}, str(every), then=lambda: _watch(every))
+        data = every.to_dict()
+        return Done(data, every.as_text(data["endpoints"]))
+    one = every[args.name]
+    if args.action is None or args.action == "status":
+        status = one.status()
+        lines = [str(one), f"{status['state']}: {status['why']}" if status["why"] else status["state"]]
+        return Done({**one.to_dict(), "status": status}, "\n".join(lines), ok=status["state"] != "down")
+    if args.action == "logs":
+        said = one.logs(args.lines)
+        return Done({"lines": said}, "\n".join(said))
+    if args.action == "remove":
+        one.remove(forget=args.forget)
+        return Done({"name": args.name, "removed": True}, f"{args.name} is gone, with all that was made for it.")
+    if args.action == "update":
+        one.update(args.model)
+    elif args.action == "canary":
+        one.canary(_wanted(args), args.share)
+    else:
+        one.rollback()
+    return Done(one.to_dict(), str(one))
+
+
+def _wanted(args: argparse.Namespace) -> str | None:
+    """The bundle of a canary; None to end it."""
+    if not args.model and not args.end:
+        raise UsageError("Which bundle?", hint=f"Type: nbdeploy endpoints {args.name} canary BUNDLE --share 0.1")
+    return None if args.end else str(args.model)
+
+
+def _watch(every: Any) -> None:
+    with suppress(KeyboardInterrupt):
+        while True:
+            time.sleep(_WATCH_S)
+            table = str(every)
+            clear = "\x1b[H\x1b[2J" if sys.stdout.isatty() else "\n"
+            sys.stdout.write(f"{clear}{table}\n")
+            sys.stdout.flush()
 
 
 def doctor(args: argparse.Namespace) -> Done:

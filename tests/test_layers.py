@@ -14,6 +14,7 @@ LAYERS = (
     {"errors", "registry", "templates"},
     {"core"},
     {"data", "training", "exporting", "compress", "targets", "verification", "serve", "providers", "release"},
+    {"building", "launch"},
     {"flow"},
     {""},  # nbdeploy itself: the public names
     {"options", "parsing", "demo", "checkup"},
@@ -70,6 +71,9 @@ LAZILY = {
 
 EAGER = {"training", "exporting", "compress"}
 """... but for these parts, which are loaded only to work with a model (as the runtimes of bundles are)."""
+
+COPIED = "serve.endpoint"
+"""What is copied into bundles beside the templates."""
 
 HOST_CODE = {"numpy", "PIL", "onnxruntime", "ai_edge_litert", "openvino", "executorch", "torch"}
 """What the code copied into a bundle may import beside the standard library and its own files."""
@@ -138,7 +142,11 @@ def wrong(one: Import, own: str = "nbdeploy") -> str:
     if package == own:
         unknown = [part for part in (here, there) if part not in RANK]
         rules = (
-            (here == "templates" and there != here, "what is copied into bundles runs without nbdeploy"),
+            (
+                (here == "templates" and there != here)
+                or (_within(one.place, [COPIED]) and not _within(rest, [COPIED])),
+                "what is copied into bundles runs without nbdeploy",
+            ),
             (unknown, f"LAYERS does not say where {', '.join(unknown)} stands"),
             # nbdeploy itself only opens the doors, lazily; a test of the house holds that.
             (here and RANK.get(there, 0) > RANK.get(here, 0), "imports go down only"),
@@ -214,6 +222,8 @@ FOR_TYPES = "from typing import TYPE_CHECKING\nif TYPE_CHECKING:\n    import "
         ("targets/onnx.py", "import torch", "inside the function that needs it"),
         ("templates/python/predict.py", "import nbdeploy.errors", "runs without nbdeploy"),
         ("templates/python/predict.py", "import requests", "host code needs only"),
+        ("serve/endpoint/app.py", "from nbdeploy.errors import NbdeployError", "runs without nbdeploy"),
+        ("serve/endpoint/app.py", "from ..site import site", "runs without nbdeploy"),
     ],
 )
 def test_a_wrong_import_is_found(tmp_path: Path, file: str, code: str, says: str) -> None:
@@ -235,6 +245,7 @@ def test_a_wrong_import_is_found(tmp_path: Path, file: str, code: str, says: str
             FOR_TYPES + "fastai.learner",
         ),
         ("templates/python/predict.py", "import json\nimport numpy\nfrom PIL import Image"),
+        ("serve/endpoint/app.py", "from .pool import Pool\nimport starlette"),
         ("__init__.py", "def __getattr__(name):\n    from nbdeploy import flow"),
     ],
 )

@@ -97,8 +97,13 @@ class Bundle:
     @property
     def size_bytes(self) -> int:
         """Of the model, all its files together, as the manifest says."""
+        return sum(file["bytes"] for file in self.model_files)
+
+    @property
+    def model_files(self) -> list[Mapping[str, Any]]:
+        """What the manifest lists of the model's own files: ``path sha256 bytes`` each."""
         model = str(self.manifest["model"])
-        return sum(file["bytes"] for file in self.manifest["files"] if _is_part(file["path"], model))
+        return [file for file in self.manifest["files"] if _is_part(file["path"], model)]
 
     @cached_property
     def signature(self) -> Signature:

@@ -68,6 +68,15 @@ def cache_dir() -> Path:
     return (Path(base) if base else Path.home() / ".cache") / "nbdeploy"
 
 
+def state_dir() -> Path:
+    """Where nbdeploy keeps what it must not lose: ``$NBDEPLOY_STATE`` or the user's data folder."""
+    root = os.environ.get("NBDEPLOY_STATE")
+    if root:
+        return Path(root).absolute()
+    base = os.environ.get("XDG_DATA_HOME")
+    return (Path(base) if base else Path.home() / ".local" / "share") / "nbdeploy"
+
+
 def file_name(text: str) -> str:
     """`text` as a name that is safe for a file or a folder; "" where nothing is left of it."""
     return re.sub(r"[^\w.-]+", "-", text).strip("-.")[:80]

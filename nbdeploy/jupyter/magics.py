@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
+import json
 import re
 import shlex
 import sys
@@ -20,6 +22,7 @@ from nbdeploy.jupyter.notes import show_notes
 from nbdeploy.options import MAGICS, Code, add_options, given, images_call, python_call, read_images
 from nbdeploy.parsing import Parser
 
+_ENDPOINTS = ("nbdeploy.providers.table", "Endpoints")
 _ATTRIBUTE = "_nbdeploy_magics"
 _NO_BUNDLE = "There is no bundle in this notebook. Make one (%deploy --target TARGET) or name a bundle's folder."
 
@@ -95,6 +98,8 @@ class Magics:
         if parsed is None:
             return None
         parser, args = parsed
+        if args.target is None and args.provider is None:
+            raise UsageError("--target is missing, or --provider. Example: %deploy --target tflite")
         model, name = self._newest() if args.model is None else self._model(args.model)
         from nbdeploy.flow import deploy  # noqa: PLC0415 - imports torch
 
@@ -115,6 +120,35 @@ class Magics:
         chosen = [self._bundle(text) for text in parsed[1].bundles] or self._all_bundles()
         _say(python_call("nd.compare", *(shown for _, shown in chosen)))
         return compare(*(bundle for bundle, _ in chosen))
+
+    def endpoints(self, line: str) -> Any:
+        """A live table of endpoints, or one of them and what is to be done with it; %endpoints --help says more."""
+        parsed = _parse("endpoints", line)
+        if parsed is None:
+            return None
+        _, args = parsed
+        from nbdeploy.flow import endpoints  # noqa: PLC0415 - only this magic needs it
+
+        call = "nd.endpoints()"
+        if args.name is None:
+            _say(call)
+            return endpoints()
+        one, call = endpoints()[args.name], f"{call}[{json.dumps(args.name)}]"
+        if args.action is None:
+            _say(call)
+            return one
+        values: list[Any] = [args.lines] * (args.action == "logs")
+        shown = list(values)
+        if args.action in {"update", "canary"} and args.model:
+            found, value = self._variable(args.model)
+            values, shown = ([value], [Code(args.model)]) if found else ([args.model], [args.model])
+        if args.action == "canary":
+            if not values and not args.end:
+                raise UsageError(f"Which bundle? Type: %endpoints {args.name} canary BUNDLE --share 0.1")
+            values, shown = ([None], [None]) if args.end else ([*values, args.share], [*shown, args.share])
+        keywords = {"forget": True} if args.forget and args.action == "remove" else {}
+        _say(python_call(f"{call}.{args.action}", *shown, **keywords))
+        return getattr(one, args.action)(*values, **keywords)
 
     def doctor(self, line: str) -> Any:
         """Say what is installed, what is missing, and what to type."""
@@ -238,6 +272,7 @@ def load(shell: Any) -> None:
         shell.events.register(event, callback)
     if shell.Completer is not None:
         shell.Completer.custom_matchers.append(magics.matcher)
+    shell.display_formatter.ipython_display_formatter.for_type_by_name(*_ENDPOINTS, _show_endpoints)
     setattr(shell, _ATTRIBUTE, magics)
 
 
@@ -252,8 +287,16 @@ def unload(shell: Any) -> None:
         shell.events.unregister(event, callback)
     if shell.Completer is not None and magics.matcher in shell.Completer.custom_matchers:
         shell.Completer.custom_matchers.remove(magics.matcher)
+    with contextlib.suppress(KeyError):
+        shell.display_formatter.ipython_display_formatter.pop(".".join(_ENDPOINTS))
     magics.end_notes()
     delattr(shell, _ATTRIBUTE)
+
+
+def _show_endpoints(endpoints: Any) -> None:
+    from nbdeploy.jupyter.widgets.endpoints import show  # noqa: PLC0415 - loads anywidget
+
+    show(endpoints)
 
 
 def _names() -> list[str]:

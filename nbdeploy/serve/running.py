@@ -1,27 +1,36 @@
-"""A server that runs: its socket, its address, its certificate, and a clean end."""
+"""A server that runs: its socket, its address, its certificate, and a clean end.
+
+What a bundle holds decides what is served, not its target's name: its page where it has one, else the endpoint.
+"""
 
 from __future__ import annotations
 
-import contextlib
 import errno
 import io
 import ipaddress
 import os
-import signal
 import socket
 import ssl
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from nbdeploy.core.bundle import Bundle
 from nbdeploy.errors import OutputError, UsageError, say
-from nbdeploy.serve import application
 
 if TYPE_CHECKING:
     import uvicorn
 
 _GRACE_S = 3  # for answers that are on their way when the server is told to end
+_PHONES = (
+    "Phones give a page the camera and offline use only over HTTPS: add --certfile CERT.pem --keyfile KEY.pem, or "
+    "connect the phone by USB and forward the port to its localhost."
+)
+_IN_CLEAR = (
+    "Without HTTPS others on the way can read tokens and pictures: add --certfile CERT.pem --keyfile KEY.pem, or put a "
+    "proxy in front."
+)
 _ANYWHERE = {"0.0.0.0", "::"}  # noqa: S104 - only compared with what a person chose
 _ELSEWHERE = (
     "192.0.2.1",
@@ -43,14 +52,9 @@ class Listening:
 
     def heed_signals(self) -> None:
         """From now on SIGTERM and Ctrl-C end the server, and with it the process, with status 0."""
+        from nbdeploy.serve.endpoint.listening import heed_signals  # noqa: PLC0415 - uvicorn
 
-        def end(*_: Any) -> None:
-            self.server.should_exit = True
-
-        # uvicorn's own way ends, and then sends itself the signal once more: a status as of a killed process.
-        self.server.capture_signals = contextlib.nullcontext  # type: ignore[method-assign,assignment]
-        for number in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(number, end)
+        heed_signals(self.server)
 
     def run(self) -> None:
         """Answer. Returns when the server was told to end and what was on its way has been sent."""
@@ -64,36 +68,66 @@ def listen(
     port: int = 8000,
     certfile: str | None = None,
     keyfile: str | None = None,
+    **guards: Any,
 ) -> Listening:
     """Take `port` (0: any free one) of `host` for `bundle`. Raises BundleError, UsageError, OutputError.
 
-    `certfile` and `keyfile` are PEM files; with them the server speaks HTTPS, which phones ask for.
+    `certfile` and `keyfile` are PEM files; with them the server speaks HTTPS, which phones ask for. `guards` are for an
+    endpoint: ``tokens`` (a file), ``public``, ``cors`` (origins, with commas), ``threads``, ``rate``.
     """
-    import uvicorn  # noqa: PLC0415 - only this verb needs it
+    from nbdeploy.serve.site import HOME  # noqa: PLC0415 - starlette
 
+    loaded = Bundle.load(bundle)
     loopback = _is_loopback(host)
-    app = application(Bundle.load(bundle), loopback=loopback)
     secure = _certificate(certfile, keyfile)
+    certificate: dict[str, Any] = {"certfile": certfile, "keyfile": keyfile}
+    a_page = any(file["path"] == HOME for file in loaded.manifest["files"])
+    if a_page:
+        server: Callable[[], uvicorn.Server] = _page(loaded, loopback=loopback, **certificate)
+    else:
+        from nbdeploy.serve.asked import endpoint  # noqa: PLC0415 - starlette, numpy and the runtime
+
+        server = endpoint(loaded, host=host, loopback=loopback, **certificate, **guards)
     taken = _socket(host, port)
     url = f"{'https' if secure else 'http'}://{_name(host)}:{taken.getsockname()[1]}/"
-    config = uvicorn.Config(
-        app,
-        log_level="warning",
-        access_log=False,
-        server_header=False,
-        timeout_graceful_shutdown=_GRACE_S,
-        ssl_certfile=certfile,
-        ssl_keyfile=keyfile,
-    )
     say(f"Serving {bundle} at {url} (Ctrl-C ends it)")
     if not loopback:
         say(qr(url))
         if not secure:
-            say(
-                "Phones give a page the camera and offline use only over HTTPS: add --certfile CERT.pem --keyfile "
-                "KEY.pem, or connect the phone by USB and forward the port to its localhost."
-            )
-    return Listening(url, uvicorn.Server(config), taken)
+            say(_PHONES if a_page else _IN_CLEAR)
+    return Listening(url, server(), taken)
+
+
+def new_token(name: str, file: str | None) -> str:
+    """A token for the caller `name`; `file` keeps its hash only. Raises UsageError."""
+    from nbdeploy.serve.endpoint.refusal import Unusable  # noqa: PLC0415 - starlette
+    from nbdeploy.serve.endpoint.tokens import make  # noqa: PLC0415
+
+    if not file:
+        raise UsageError(
+            "Where is the token's hash kept?", hint=f"Type: nbdeploy serve --new-token {name} --tokens FILE"
+        )
+    try:
+        return make(name, Path(file))
+    except Unusable as error:
+        raise UsageError(error.message, hint=error.hint) from error
+
+
+def _page(bundle: Bundle, *, loopback: bool, **certificate: str | None) -> Callable[[], uvicorn.Server]:
+    import uvicorn  # noqa: PLC0415 - only this verb needs it
+
+    from nbdeploy.serve.site import site  # noqa: PLC0415 - starlette
+
+    config = uvicorn.Config(
+        site(bundle, loopback=loopback),
+        log_level="warning",
+        access_log=False,
+        server_header=False,
+        timeout_graceful_shutdown=_GRACE_S,
+        ssl_certfile=certificate["certfile"],
+        ssl_keyfile=certificate["keyfile"],
+    )
+    return lambda: uvicorn.Server(config)
 
 
 def qr(url: str) -> str:

@@ -45,6 +45,7 @@ _KNOWN = {
     "file_hashes": Words("How many files are not as they were written?", _AGAIN, bound="at most"),
     "mediapipe": Words("Does MediaPipe give the same answers from the model file alone?", _RUNTIME, bound="at most"),
     "fresh_process": Words("Does it give the same answers in a new process?", _RUNTIME, bound="at most"),
+    "endpoint": Words("Does its own server give the same answers over HTTP?", _RUNTIME, bound="at most"),
     "aarch64": Words(
         "How far does any probability move on an ARM64 processor, as phones have, from 0 to 1?",
         "Try another recipe: fp32 moves least. The processor's arithmetic differs, so a phone will show it too.",

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import gzip
+import hashlib
 import json
 import os
+import shutil
 import signal
 import socket
 import ssl
@@ -21,23 +23,23 @@ from typing import Any
 import pytest
 
 from nbdeploy.cli import main
-from nbdeploy.core.bundle import FORMAT, MANIFEST, Bundle, sealed
+from nbdeploy.core.bundle import FORMAT, MANIFEST, sealed
 from nbdeploy.core.files import sha256_of, write_json
 from nbdeploy.core.signature import Signature, Step
-from nbdeploy.errors import OutputError, UsageError
-from nbdeploy.serve import application, running
+from nbdeploy.errors import BundleError, OutputError, UsageError
+from nbdeploy.serve import running
 from nbdeploy.serve.packed import packed
 from nbdeploy.serve.running import listen
 
 PAGE = {"app/web/index.html": "<p>page", "app/web/app.js": "let x = 1;\n" * 200, "samples/ü 1.png": "png"}
 
 
-def write_bundle(folder: Path, *, page: bool = True) -> Path:
+def write_bundle(folder: Path) -> Path:
     """What a bundle has at least, with a page that says nothing."""
     signature = Signature(
         width=8, height=8, channels=3, labels=("a", "b"), steps=(Step(op="squish_resize", width=8, height=8),)
     )
-    files = {"model.onnx": "model" * 500, "report.json": "{}", **(PAGE if page else {})}
+    files = {"model.onnx": "model" * 500, "report.json": "{}", **PAGE}
     for name, content in files.items():
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         (folder / name).write_text(content, encoding="utf-8")
@@ -45,7 +47,7 @@ def write_bundle(folder: Path, *, page: bool = True) -> Path:
         "format": FORMAT,
         "name": "x",
         "version": "1",
-        "target": "web" if page else "onnx",
+        "target": "web",
         "recipe": {"name": "fp32"},
         "model": "model.onnx",
         "signature": signature.to_dict(),
@@ -187,16 +189,6 @@ def test_a_page_from_elsewhere_cannot_reach_it_under_another_name(url: str) -> N
     assert 200 == get(url, Host="localhost:1").status
 
 
-def test_a_bundle_without_a_page_is_an_error_that_says_what_is_served(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    plain = write_bundle(tmp_path, page=False)
-    with pytest.raises(UsageError, match="so far nbdeploy serves the targets web and tfjs only"):
-        application(Bundle.open(plain), loopback=True)
-    assert 2 == main(["serve", str(plain)])
-    assert "nbdeploy deploy MODEL --target web" in capsys.readouterr().err
-
-
 def test_a_port_in_use_is_an_error_that_says_what_to_type(bundle: Path) -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
@@ -253,3 +245,49 @@ def test_serving_loads_neither_torch_nor_a_target() -> None:
     code += "print([name for name in sys.modules if 'torch' in name or 'targets' in name])"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert "[]" == done.stdout.strip()
+
+
+def test_a_bundle_without_a_page_answers_by_nbdeploys_own_code(cloud_bundle: Path, tmp_path: Path) -> None:
+    plain = shutil.copytree(cloud_bundle, tmp_path / "plain")
+    shutil.rmtree(plain / "app")
+    manifest = json.loads((plain / MANIFEST).read_text(encoding="utf-8"))
+    manifest["files"] = [file for file in manifest["files"] if not file["path"].startswith("app/")]
+    write_json(plain / MANIFEST, sealed(manifest | {"target": "onnx"}))
+    with served(plain, "--threads", "2") as (ready, process):
+        data = (plain / "samples" / "1.png").read_bytes()
+        with urllib.request.urlopen(f"{ready['url']}predict", data, timeout=20) as answer:
+            assert "red apple" == json.load(answer)["predictions"][0]["label"]
+        process.send_signal(signal.SIGTERM)
+        assert 0 == process.wait(timeout=20)
+
+
+def test_an_endpoint_that_others_reach_needs_a_token(
+    cloud_bundle: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert 2 == main(["serve", str(cloud_bundle), "--host", "0.0.0.0", "--port", "0"])
+    said = capsys.readouterr().err
+    assert "0.0.0.0 is reached by others, and no token is set." in said
+    assert "--new-token NAME --tokens FILE" in said
+    assert 2 == main(["serve", "--new-token", "phone"])
+    file = tmp_path / "tokens"
+    assert 0 == main(["serve", "--new-token", "phone", "--tokens", str(file)])
+    token = capsys.readouterr().out.strip()
+    assert f"phone sha256:{hashlib.sha256(token.encode()).hexdigest()}\n" == file.read_text()
+    assert 0o600 == file.stat().st_mode & 0o777
+
+
+def test_which_bundle_has_to_be_said(capsys: pytest.CaptureFixture[str]) -> None:
+    assert 2 == main(["serve"])
+    assert "Which bundle?" in capsys.readouterr().err
+
+
+def test_an_endpoint_whose_samples_are_answered_otherwise_is_not_served(cloud_bundle: Path, tmp_path: Path) -> None:
+    wrong = shutil.copytree(cloud_bundle, tmp_path / "wrong")
+    expected = wrong / "samples" / "expected.json"
+    expected.write_text(expected.read_text(encoding="utf-8").replace('"red apple": 0.9', '"red apple": 0.1'))
+    manifest = json.loads((wrong / MANIFEST).read_text(encoding="utf-8"))
+    for file in manifest["files"]:
+        file |= {"sha256": sha256_of(wrong / file["path"])}
+    write_json(wrong / MANIFEST, sealed(manifest))
+    with pytest.raises(BundleError, match="is answered otherwise than when the bundle was made"):
+        listen(wrong, port=0)

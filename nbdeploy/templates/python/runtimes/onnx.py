@@ -14,6 +14,9 @@ if TYPE_CHECKING:
 
     import numpy as np
 
+SHARED = True
+"""One loaded model may answer several threads at once."""
+
 
 def load(path: str, threads: int) -> Callable[[np.ndarray], np.ndarray]:
     """A function from uint8 [1, H, W, C] to float32 [classes]; `threads` 0 means one a CPU."""
