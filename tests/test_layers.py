@@ -15,8 +15,9 @@ LAYERS = (
     {"core"},
     {"data", "training", "exporting", "compress", "targets", "verification", "serve", "providers", "release"},
     {"flow"},
+    {"advising"},
     {""},  # nbdeploy itself: the public names
-    {"options", "parsing", "demo", "checkup"},
+    {"options", "questions", "parsing", "demo", "checkup"},
     {"jupyter", "cli", "verbs", "__main__"},
 )
 RANK = {name: rank for rank, layer in enumerate(LAYERS) for name in layer}
