@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 from nbdeploy import errors
 
 if TYPE_CHECKING:
+    from nbdeploy.advising.advice import Advice, advise
     from nbdeploy.checkup import doctor
     from nbdeploy.core.bundle import Bundle
     from nbdeploy.core.comparison import compare
@@ -41,6 +42,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "RECIPES",
+    "Advice",
     "Bundle",
     "Check",
     "Cleaner",
@@ -57,6 +59,7 @@ __all__ = [
     "Report",
     "Signature",
     "__version__",
+    "advise",
     "audit",
     "compare",
     "dataset",
@@ -73,6 +76,7 @@ __version__ = "0.1.0"
 
 _HOME = {
     "RECIPES": "nbdeploy.core.recipe",
+    "Advice": "nbdeploy.advising.advice",
     "Bundle": "nbdeploy.core.bundle",
     "Check": "nbdeploy.core.report",
     "Cleaner": "nbdeploy.jupyter.widgets.cleaner",
@@ -88,6 +92,7 @@ _HOME = {
     "Recipe": "nbdeploy.core.recipe",
     "Report": "nbdeploy.core.report",
     "Signature": "nbdeploy.core.signature",
+    "advise": "nbdeploy.advising.advice",
     "audit": "nbdeploy.data.audit",
     "compare": "nbdeploy.core.comparison",
     "dataset": "nbdeploy.data.datasets",

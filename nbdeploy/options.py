@@ -18,6 +18,7 @@ from nbdeploy.core.finding import KINDS
 from nbdeploy.core.recipe import RECIPES, recipe_named
 from nbdeploy.errors import UnknownName
 from nbdeploy.parsing import Named, Parser, rate, share, whole
+from nbdeploy.questions import advise_options
 from nbdeploy.registry import engines, providers, targets
 from nbdeploy.verification.emulator import ARCHES, arch_named
 
@@ -294,6 +295,12 @@ VERBS: dict[str, Verb] = {
         "pets update build/pets-cloud",
         _endpoints_options,
         in_notebook="pets rollback",
+    ),
+    "advise": Verb(
+        "say where a model should run, and what that costs",
+        "build/app --requests-per-day 20000 --peak 5 --round-trip-ms 80 --price server=0.02:EUR",
+        advise_options,
+        in_notebook="--requests-per-day 20000 --peak 5 --round-trip-ms 80 --price server=0.02:EUR",
     ),
     "doctor": Verb("what is installed, what is missing, what to type", "", _doctor_options, in_notebook="--gpu"),
     "demo": Verb("the main job on an embedded data set, in minutes", "", _demo_options),

@@ -94,5 +94,7 @@ def _number(check: Callable[[float], bool], what: str) -> Callable[[str], float]
     return parse
 
 
+least_0 = _number(lambda x: 0 <= x < float("inf"), "a number of at least 0")
 share = _number(lambda x: 0 < x < 1, "a share between 0 and 1")
+part = _number(lambda x: 0 < x <= 1, "a share above 0, up to 1")
 rate = _number(lambda x: 0 < x < float("inf"), "a number above 0")

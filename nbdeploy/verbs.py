@@ -196,6 +196,18 @@ def _watch(every: Any) -> None:
             sys.stdout.flush()
 
 
+def advise(args: argparse.Namespace) -> Done:
+    """Say where a model should run, and draw what that costs where asked."""
+    from nbdeploy.advising.advice import advise as run  # noqa: PLC0415 - called lazily
+    from nbdeploy.advising.chart import check_picture, save  # noqa: PLC0415
+
+    if args.plot:
+        check_picture(args.plot)  # what cannot be is said before anything is measured
+    advice = run(args.model, **_keywords(args, leave={"model", "plot"}))
+    drawn = [f"{save(advice, args.plot)}: cost against requests a day"] if args.plot else []
+    return Done(advice.to_dict(), "\n".join([str(advice), *drawn]))
+
+
 def doctor(args: argparse.Namespace) -> Done:
     """Say what is installed."""
     from nbdeploy.checkup import doctor as look  # noqa: PLC0415 - called lazily

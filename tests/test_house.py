@@ -59,6 +59,7 @@ def test_the_public_names_are_the_promised_ones() -> None:
 
     promised = [
         "RECIPES",
+        "Advice",
         "Bundle",
         "Check",
         "Cleaner",
@@ -75,6 +76,7 @@ def test_the_public_names_are_the_promised_ones() -> None:
         "Report",
         "Signature",
         "__version__",
+        "advise",
         "audit",
         "compare",
         "dataset",

@@ -16,8 +16,9 @@ LAYERS = (
     {"data", "training", "exporting", "compress", "targets", "verification", "serve", "providers", "release"},
     {"building", "launch"},
     {"flow"},
+    {"advising"},
     {""},  # nbdeploy itself: the public names
-    {"options", "parsing", "demo", "checkup"},
+    {"options", "questions", "parsing", "demo", "checkup"},
     {"jupyter", "cli", "verbs", "__main__"},
 )
 RANK = {name: rank for rank, layer in enumerate(LAYERS) for name in layer}

@@ -25,6 +25,7 @@ from nbdeploy.parsing import Parser
 _ENDPOINTS = ("nbdeploy.providers.table", "Endpoints")
 _ATTRIBUTE = "_nbdeploy_magics"
 _NO_BUNDLE = "There is no bundle in this notebook. Make one (%deploy --target TARGET) or name a bundle's folder."
+_TAKES = "a Learner, a Program or a saved model's folder"
 
 
 class Magics:
@@ -150,6 +151,19 @@ class Magics:
         _say(python_call(f"{call}.{args.action}", *shown, **keywords))
         return getattr(one, args.action)(*values, **keywords)
 
+    def advise(self, line: str) -> Any:
+        """Say where a model should run, and what that costs; %advise --help says more."""
+        parsed = _parse("advise", line)
+        if parsed is None:
+            return None
+        parser, args = parsed
+        model, name = self._to_advise(args.model)
+        from nbdeploy.advising.advice import advise  # noqa: PLC0415 - only this magic needs it
+
+        keywords = given(parser, args, leave={"model"})
+        _say(python_call("nd.advise", name, **keywords))
+        return advise(model, **keywords)
+
     def doctor(self, line: str) -> Any:
         """Say what is installed, what is missing, and what to type."""
         parsed = _parse("doctor", line)
@@ -161,18 +175,18 @@ class Magics:
         _say(python_call("nd.doctor", **keywords))
         return doctor(**keywords)
 
-    def _newest(self) -> tuple[Any, Code]:
+    def _newest(self, verb: str = "deploy") -> tuple[Any, Code]:
         learners = self.watch.learners()
         if not learners:
             raise UsageError(
                 "There is no Learner in this notebook. Train one (%train DIR) or name a saved model's folder."
             )
         newest = learners[-1]
-        others = f"; for another: %deploy {learners[-2].name} ..." if len(learners) > 1 else ""
+        others = f"; for another: %{verb} {learners[-2].name} ..." if len(learners) > 1 else ""
         _say(f"using {newest}{others}")
         return newest.learn, Code(newest.name)
 
-    def _model(self, text: str) -> tuple[Any, Code | str]:
+    def _model(self, text: str, verb: str = "deploy", takes: str = _TAKES) -> tuple[Any, Code | str]:
         found, value = self._variable(text)
         if found and (is_learner(value) or _is(value, "nbdeploy.exporting.program", "Program")):
             return value, Code(text)
@@ -182,7 +196,7 @@ class Magics:
             return text, text
         if found:
             what = type(value).__name__
-            raise UsageError(f"{text} is a {what}; %deploy takes a Learner, a Program or a saved model's folder.")
+            raise UsageError(f"{text} is a {what}; %{verb} takes {takes}.")
         known = [learner.name for learner in self.watch.learners()]
         note = "" if known else "This notebook has no Learner; train one with %train DIR."
         raise UsageError(_one_line(errors.UnknownName("Learner, Program or folder", text, known, note=note)))
@@ -216,6 +230,17 @@ class Magics:
                 seen |= bundles
                 found.append((value, Code(name)))
         return found
+
+    def _to_advise(self, text: str | None) -> tuple[Any, Code | str]:
+        """A bundle before all else: it is measured as it stands, while of a model one is made first."""
+        space = self.shell.user_ns
+        held = [name for name, value in space.items() if not name.startswith("_") and _is_bundle(value)]
+        if text is None:
+            return (space[held[-1]], Code(held[-1])) if held else self._newest("advise")
+        found, value = self._variable(text)
+        return (
+            (value, Code(text)) if found and _is_bundle(value) else self._model(text, "advise", f"a Bundle, {_TAKES}")
+        )
 
     def _learner(self, text: str) -> Any:
         found, value = self._variable(text)
@@ -321,6 +346,10 @@ def _one_line(error: Exception) -> str:
 def _is(value: Any, module: str, name: str) -> bool:
     kind = getattr(sys.modules.get(module), name, None)
     return kind is not None and isinstance(value, kind)
+
+
+def _is_bundle(value: Any) -> bool:
+    return _is(value, "nbdeploy.core.bundle", "Bundle")
 
 
 def _say(text: str) -> None:

@@ -35,6 +35,12 @@ def ask(bundle: Bundle, files: Sequence[str | Path], *, threads: int = 0, on: Ar
     return answers
 
 
+def inference_times(bundle: Bundle, files: Sequence[str | Path], *, on: Arm) -> list[float]:
+    """Milliseconds of the model alone for each of `files`, one thread, on that processor. Raises BundleError."""
+    rows = _rows(bundle, [str(Path(file).absolute()) for file in files], 1, on)
+    return [float(row["inference_ms"]) for row in rows if "error" not in row]
+
+
 def _rows(bundle: Bundle, files: list[str], threads: int, on: Arm | None) -> list[dict[str, Any]]:
     if any("\n" in file or "\r" in file for file in files):
         raise BundleError("A held-out file has a line break in its name.", hint="Rename the file.")

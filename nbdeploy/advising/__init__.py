@@ -1,0 +1,1 @@
+"""Where a model should run: from what was measured and what its user answers."""
