@@ -199,8 +199,30 @@ providers = Registry(
     "provider",
     "nbdeploy.providers",
     {
+        "azureml": Entry(
+            "nbdeploy.providers.azureml:AzureMl", "Azure Machine Learning: two YAML files and az's commands"
+        ),
+        "cloudinit": Entry("nbdeploy.providers.cloudinit:CloudInit", "any rented machine: cloud-config user data"),
+        "cloudrun": Entry(
+            "nbdeploy.providers.cloudrun:CloudRun", "Google Cloud Run: service.yaml and gcloud's commands"
+        ),
         "container": Entry("nbdeploy.providers.container:ContainerProvider", "a container on this machine"),
+        "flyio": Entry("nbdeploy.providers.flyio:FlyIo", "Fly.io: fly.toml and fly's commands", aliases=("fly",)),
+        "heroku": Entry("nbdeploy.providers.heroku:Heroku", "Heroku: heroku.yml and heroku's commands"),
+        "huggingface": Entry(
+            "nbdeploy.providers.huggingface:HuggingFace", "a Docker Space on Hugging Face", aliases=("spaces",)
+        ),
+        "kubernetes": Entry(
+            "nbdeploy.providers.kubernetes:Kubernetes", "a Kubernetes cluster, plain or KServe", aliases=("k8s",)
+        ),
+        "lambda": Entry("nbdeploy.providers.awslambda:AwsLambda", "AWS Lambda: a container image and aws's commands"),
         "local": Entry("nbdeploy.providers.local:LocalProvider", "a process on this machine"),
+        "ray": Entry(
+            "nbdeploy.providers.rayplace:RayProvider", "Ray Serve, on a cluster or on this machine", extra="ray"
+        ),
+        "render": Entry("nbdeploy.providers.render:Render", "Render: render.yaml and git's commands"),
+        "sagemaker": Entry("nbdeploy.providers.sagemaker:SageMaker", "Amazon SageMaker, by boto3", extra="aws"),
         "ssh": Entry("nbdeploy.providers.ssh:SshProvider", "any machine that you can log in to by SSH", extra="ssh"),
+        "vertex": Entry("nbdeploy.providers.vertex:Vertex", "Google Vertex AI: gcloud's commands"),
     },
 )

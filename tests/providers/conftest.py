@@ -12,6 +12,7 @@ import pytest
 import nbdeploy as nd
 from nbdeploy.core.bundle import sealed
 from nbdeploy.core.files import sha256_of, write_json
+from tests.providers.places import Tools
 
 STANDIN = Path(__file__).with_name("standin.py")
 
@@ -76,3 +77,19 @@ def quick(cloud_bundle: nd.Bundle, tmp_path_factory: pytest.TempPathFactory) -> 
         return sealed_again(cloud_bundle, out, version=version)
 
     return make
+
+
+@pytest.fixture
+def tools(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Tools:
+    """The commands of places, of the test's own making; nothing else is on the PATH."""
+    return Tools(tmp_path / "bin", monkeypatch)
+
+
+@pytest.fixture
+def work(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty folder to be in, and a state of its own."""
+    place = tmp_path_factory.mktemp("place") / "work"
+    monkeypatch.setenv("NBDEPLOY_STATE", str(place.with_name("state")))
+    place.mkdir()
+    monkeypatch.chdir(place)
+    return place
