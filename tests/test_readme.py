@@ -30,7 +30,7 @@ def test_every_command_of_the_terminal_is_one_the_parser_takes(text: str) -> Non
 
 
 def test_every_magic_is_one_the_parser_takes(text: str) -> None:
-    magics = re.findall(r"^ .*%(clean|collect|train|deploy|doctor)\b(.*)$", text, re.MULTILINE)
+    magics = re.findall(r"^ .*%(advise|clean|collect|compare|deploy|doctor|endpoints|train)\b(.*)$", text, re.MULTILINE)
     assert {"clean", "collect", "train", "deploy"} <= {verb for verb, _ in magics}
     for verb, line in magics:
         add_options(Parser(), verb, notebook=True).parse_args(shlex.split(line))
@@ -49,10 +49,19 @@ def test_every_public_name_it_uses_exists(text: str) -> None:
 
 
 def test_the_table_of_targets_is_the_registry(root: Path) -> None:
-    rows = re.findall(r"^\| `(\w+)`.*?\| ([\w, ]+) \|", (root / "README.md").read_text(encoding="utf-8"), re.MULTILINE)
+    rows = re.findall(r"^\| `(\w+)`.*?\| ([\w, ]+) \|", _section(root, "Targets"), re.MULTILINE)
     assert {name: set(registry.targets.load(name).recipes) for name in registry.targets.own} == {
         name: set(recipes.split(", ")) for name, recipes in rows
     }
+
+
+def test_the_table_of_providers_is_the_registry(root: Path) -> None:
+    rows = re.findall(r"^\| `(\w+)` \| .+ \| ([\w-]+)", _section(root, "Providers"), re.MULTILINE)
+    assert {name: registry.providers.load(name).status_here for name in registry.providers.own} == dict(rows)
+
+
+def _section(root: Path, title: str) -> str:
+    return (root / "README.md").read_text(encoding="utf-8").split(f"\n## {title}\n")[1].split("\n## ")[0]
 
 
 def test_every_link_and_picture_is_there(root: Path) -> None:
