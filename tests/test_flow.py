@@ -204,8 +204,8 @@ def test_a_converter_that_fails_is_quoted_and_its_noise_is_in_a_log(
 
 
 def test_an_unknown_target_or_recipe_is_never_guessed(program: nd.Program, tmp_path: Path) -> None:
-    with pytest.raises(UnknownName, match='no target "None"'):
-        nd.deploy(program, target=None, out=tmp_path / "b")  # type: ignore[arg-type]
+    with pytest.raises(UsageError, match="A target or a provider is needed"):
+        nd.deploy(program, out=tmp_path / "b")
     with pytest.raises(UnknownName, match='Did you mean "tflite"'):
         nd.deploy(program, target="tflit", out=tmp_path / "b")
     with pytest.raises(UnknownName, match='Did you mean "static_int8"'):
