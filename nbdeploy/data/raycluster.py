@@ -23,6 +23,8 @@ from nbdeploy.errors import DataError
 os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
 os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
 os.environ.setdefault("RAY_raylet_start_wait_time_s", "30")
+if not os.environ.get("RAY_ADDRESS"):  # without it Ray takes 127.0.0.1 for the address that others see it by
+    os.environ.setdefault("RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER", "0")
 
 import ray
 
