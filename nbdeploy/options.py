@@ -364,6 +364,8 @@ def python_call(function: str, *values: Any, **keywords: Any) -> str:
 def _shown(value: Any) -> str:
     if isinstance(value, Code):
         return value.text
+    if isinstance(value, Mapping):
+        return "{" + ", ".join(f"{_shown(key)}: {_shown(one)}" for key, one in value.items()) + "}"
     return json.dumps(value, ensure_ascii=False) if isinstance(value, str) else repr(value)
 
 

@@ -242,6 +242,8 @@ def test_the_python_line_can_be_run() -> None:
     line = python_call("nd.deploy", Code("learn"), target="tflite", name='a "b" é', samples=3, overwrite=True)
     assert line == 'nd.deploy(learn, target="tflite", name="a \\"b\\" é", samples=3, overwrite=True)'
     assert eval(line.replace("nd.deploy", "dict").replace("learn, ", ""))["name"] == 'a "b" é'
+    line = python_call("nd.deploy", "build/x", provider="ssh", settings={"host": "me@there", "port": 1})
+    assert line == 'nd.deploy("build/x", provider="ssh", settings={"host": "me@there", "port": 1})'
 
 
 @pytest.mark.parametrize(

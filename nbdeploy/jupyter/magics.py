@@ -101,7 +101,7 @@ class Magics:
         parser, args = parsed
         if args.target is None and args.provider is None:
             raise UsageError("--target is missing, or --provider. Example: %deploy --target tflite")
-        model, name = self._newest() if args.model is None else self._model(args.model)
+        model, name = self._newest() if args.model is None else self._model(args.model, provider=args.provider)
         from nbdeploy.flow import deploy  # noqa: PLC0415 - imports torch
 
         keywords = given(parser, args, leave={"model", "images"})
@@ -186,9 +186,12 @@ class Magics:
         _say(f"using {newest}{others}")
         return newest.learn, Code(newest.name)
 
-    def _model(self, text: str, verb: str = "deploy", takes: str = _TAKES) -> tuple[Any, Code | str]:
+    def _model(
+        self, text: str, verb: str = "deploy", takes: str = _TAKES, *, provider: str | None = None
+    ) -> tuple[Any, Code | str]:
         found, value = self._variable(text)
-        if found and (is_learner(value) or _is(value, "nbdeploy.exporting.program", "Program")):
+        placed = provider is not None and _is(value, "nbdeploy.core.bundle", "Bundle")
+        if found and (is_learner(value) or placed or _is(value, "nbdeploy.exporting.program", "Program")):
             return value, Code(text)
         if found and isinstance(value, str | Path):
             return str(value), str(value)

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from nbdeploy.core.files import state_dir
+from nbdeploy.core.progress import step
 from nbdeploy.core.report import Check, Status
 from nbdeploy.errors import ProviderError
 from nbdeploy.providers import store
@@ -21,7 +22,7 @@ from nbdeploy.providers.base import Plan, Provider, Record, Setting
 from nbdeploy.providers.probe import insist, probe
 from nbdeploy.providers.rayservice import HOSTS, PARTS, cluster_files
 from nbdeploy.providers.site import needs_server
-from nbdeploy.providers.written import checked, given_price, hashed, tag_of
+from nbdeploy.providers.written import HASH, checked, given_price, hashed, tag_of
 
 if TYPE_CHECKING:
     from nbdeploy.core.bundle import Bundle
@@ -74,6 +75,7 @@ class RayProvider(Provider):
             ),
             files=cluster_files(bundle, name, given),
             commands=(
+                f"kubectl create secret generic {name}-token --from-literal=NBDEPLOY_TOKEN_SHA256={HASH}",
                 f"docker build -f Containerfile -t {given['image']}:{tag} .",
                 f"docker push {given['image']}:{tag}",
                 "kubectl apply -f rayservice.yaml",
@@ -82,6 +84,7 @@ class RayProvider(Provider):
             why_no_price="" if price else "It runs on machines that you have; --set price says what they cost.",
             notes=(
                 "The files and commands are for KubeRay, in the bundle's own folder; nbdeploy runs none of them.",
+                f"{HASH} is the SHA-256 of a token: nbdeploy serve --new-token NAME --tokens FILE makes one.",
                 "Ray's dashboard and its usage statistics are off.",
             ),
         )
@@ -92,7 +95,7 @@ class RayProvider(Provider):
         record: Record = {"name": checked(name), "url": "", "tags": [], "address": self.given["address"]}
         try:
             return self._release(bundle, {**record, "port": self._port()}, token)
-        except ProviderError:
+        except BaseException:
             shutil.rmtree(self._folder(name), ignore_errors=True)
             raise
 
@@ -112,7 +115,7 @@ class RayProvider(Provider):
             raise ProviderError(f"{record['name']} has this very release.", hint="Update with another bundle.")
         try:
             return self._release(bundle, record, store.token(record["name"]))
-        except ProviderError:
+        except BaseException:
             self._ask("deploy", record, **self._told(record, record["tags"][-1], store.token(record["name"])))
             raise
 
@@ -157,15 +160,17 @@ class RayProvider(Provider):
             work.rename(folder)
         told = self._told(record, tag, token)
         new = self._local and not record["tags"]
-        pid = self._hold(folder, told) if new else record.get("pid")
-        try:
+        with step("starting Ray, and the replicas" if new else "replacing the replicas"):
+            pid = self._hold(folder, told) if new else record.get("pid")
             if not new:
                 self._ask("deploy", {**record, "tags": [tag]}, **told)
+        try:
             url = (
                 self.given["url"] or f"http://{self.given['host']}:{record['port']}{'' if self._local else f'/{name}'}"
             )
-            insist(probe(url, bundle, token), f"{name} does not answer as it should")
-        except ProviderError:
+            with step("asking it about its samples"):
+                insist(probe(url, bundle, token), f"{name} does not answer as it should")
+        except BaseException:
             if new:
                 _end(int(pid or 0), self._folder(name))
             raise
@@ -207,12 +212,16 @@ class RayProvider(Provider):
             )
         assert process.stdin is not None
         assert process.stdout is not None
-        process.stdin.write(json.dumps(told))
-        process.stdin.close()
-        for line in process.stdout:
-            if line.startswith("{"):
-                process.stdout.close()
-                return process.pid
+        try:
+            process.stdin.write(json.dumps(told))
+            process.stdin.close()
+            for line in process.stdout:
+                if line.startswith("{"):
+                    process.stdout.close()
+                    return process.pid
+        except KeyboardInterrupt:
+            _end(process.pid, folder.parent)
+            raise
         process.wait()
         said = log.read_text(encoding="utf-8", errors="replace").strip().splitlines()
         raise ProviderError(f"Ray could not be started: {said[-1] if said else process.returncode}", hint=f"See {log}")

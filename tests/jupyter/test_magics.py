@@ -128,6 +128,22 @@ def test_a_name_of_something_else_says_what_it_is(shell: Any, deployed: Any) -> 
     assert deployed == []
 
 
+def test_a_bundle_is_taken_where_a_provider_is_named(
+    shell: Any, deployed: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As `nd.deploy` takes it; to be converted again is no meaning of a bundle."""
+
+    class Bundle:
+        pass
+
+    monkeypatch.setattr("nbdeploy.core.bundle.Bundle", Bundle)
+    shell.ns["mine"] = Bundle()
+    assert shell.run("%deploy mine --provider local") == "bundle"
+    assert deployed == [(shell.ns["mine"], {"provider": "local"})]
+    with pytest.raises(UsageError, match="mine is a Bundle; %deploy takes a Learner"):
+        shell.run("%deploy mine --target onnx")
+
+
 def test_a_saved_folder_is_passed_on_as_a_path(shell: Any, deployed: Any, tmp_path: Path) -> None:
     """Also through a variable, by its bare name or expanded."""
     shell.ns["folder"] = tmp_path

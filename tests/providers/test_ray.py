@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import importlib
+import io
 import json
+import sys
 import time
 from collections.abc import Iterator
+from pathlib import Path
 from threading import Thread
 from typing import Any, ClassVar
 from urllib.request import Request, urlopen
@@ -203,3 +206,52 @@ def test_more_requests_make_more_replicas_where_that_is_allowed(monkeypatch: pyt
     scale = replica._deployment_config.autoscaling_config
     assert (1, 3, 2) == (scale.min_replicas, scale.max_replicas, scale.target_ongoing_requests)
     assert 16 == replica.max_ongoing_requests
+
+
+def test_an_interrupted_start_leaves_no_process(
+    cloud_bundle: nd.Bundle, own_state: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Ctrl-C while it is asked about its samples."""
+    from nbdeploy.providers import rayplace
+
+    started: list[psutil.Popen] = []
+
+    def hold(_: Any, folder: Path, __: Any) -> int:
+        started.append(psutil.Popen([sys.executable, "-c", "import time; time.sleep(60)", str(folder)]))
+        return int(started[0].pid)
+
+    def interrupted(*_: Any) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(rayplace.RayProvider, "_hold", hold)
+    monkeypatch.setattr(rayplace, "probe", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        nd.deploy(cloud_bundle, provider="ray", endpoint="colours")
+    assert not started[0].is_running() or started[0].status() == psutil.STATUS_ZOMBIE
+    assert not list((own_state / "ray").iterdir())
+    assert "colours" not in nd.endpoints()
+
+
+def test_an_interrupted_wait_for_ray_ends_what_was_started(
+    cloud_bundle: nd.Bundle, own_state: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Ctrl-C before Ray says that it is there."""
+    from nbdeploy.providers import rayplace
+
+    ended: list[tuple[int, Path]] = []
+
+    class Process:
+        pid, stdin = 12345, io.StringIO()
+
+        def __init__(self, *_: Any, **__: Any) -> None:
+            self.stdout = self._nothing()
+
+        def _nothing(self) -> Iterator[str]:
+            raise KeyboardInterrupt
+            yield ""
+
+    monkeypatch.setattr(rayplace.subprocess, "Popen", Process)
+    monkeypatch.setattr(rayplace, "_end", lambda *which: ended.append(which))
+    with pytest.raises(KeyboardInterrupt):
+        nd.deploy(cloud_bundle, provider="ray", endpoint="colours")
+    assert [(12345, own_state / "ray" / "colours")] == ended
