@@ -23,7 +23,7 @@ def test_it_gives_what_the_python_call_gives_and_prints_that(shell: Any, bundle:
     given = shell.run("%advise app --offline --rps 5 --price server=0.02:EUR --price cloud=0.4:EUR")
     assert isinstance(given, nd.Advice)
     assert ["device", "browser", "server", "cloud"] == [one.name for one in given.options]
-    line = "nd.advise(app, offline=True, prices={'server': '0.02:EUR', 'cloud': '0.4:EUR'}, rps=5.0)"
+    line = 'nd.advise(app, offline=True, prices={"server": "0.02:EUR", "cloud": "0.4:EUR"}, rps=5.0)'
     assert line == capsys.readouterr().out.splitlines()[0]
 
 
