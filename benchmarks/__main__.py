@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import importlib
 
-NAMES = ("clean", "coreml", "deploy", "grid", "tables", "web")
+NAMES = ("clean", "coreml", "deploy", "grid", "serve", "tables", "web")
 
 
 def main() -> None:

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import json
 import subprocess
-import sys
 import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from nbdeploy.core.files import cache_dir
+from benchmarks import environments
 
 VERSION = "0.3.7"
 _SCRIPT = """
@@ -53,14 +52,7 @@ class Answer:
 
 def python() -> Path:
     """The interpreter of its environment, which is made in nbdeploy's cache when it is first needed."""
-    place = cache_dir() / "bench" / f"cleanvision-{VERSION}"
-    found = place / "bin" / "python"
-    if not (place / ".installed").is_file():
-        print(f"installing cleanvision {VERSION} into {place}", file=sys.stderr)
-        subprocess.run([sys.executable, "-m", "venv", "--clear", place], check=True)
-        subprocess.run([found, "-m", "pip", "install", "--quiet", f"cleanvision=={VERSION}"], check=True)
-        (place / ".installed").touch()
-    return found
+    return environments.python(f"cleanvision-{VERSION}", f"cleanvision=={VERSION}")
 
 
 def ask(files: Sequence[Path]) -> Answer:
