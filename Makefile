@@ -44,8 +44,10 @@ demo: $(INSTALLED) ## the main job on the embedded data set: from pictures to a 
 
 # One call, so that one summary line speaks for all. Each of the two workers computes on one core; the notebooks are the
 # longest files, so they start first, and a notebook's cells stay with one kernel (loadfile).
-# A worker that dies ends the run in red: one in its place can leave xdist waiting for ever.
+# The tutorials' endpoints are kept apart from the user's own. A worker that dies ends the run in red: one in its place can
+# leave xdist waiting for ever.
 test: export OMP_NUM_THREADS := 1
+test: export NBDEPLOY_STATE := $(CURDIR)/build/state
 test: $(INSTALLED) ## every test, and every notebook from top to bottom; ARGS="-k name" picks some
 	@$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder --max-worker-restart=0 \
 		--nbval-lax --nbval-current-env --nbval-cell-timeout=900 notebooks tests $(ARGS)
