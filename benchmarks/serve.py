@@ -28,7 +28,7 @@ from benchmarks.serving.made import bundle_in, uploads
 GOAL = 0.90
 SHARED = ("numpy", "onnxruntime", "pillow")
 PEERS = {
-    "LitServe": ("litserve==0.2.19",),
+    "LitServe": ("litserve==0.2.19", "python-multipart==0.0.34"),
     "FastAPI": ("fastapi==0.165.0", "uvicorn[standard]==0.54.0", "python-multipart==0.0.34"),
     "BentoML": ("bentoml==1.4.40",),
 }
@@ -176,8 +176,9 @@ class _Floor:
 def _print_loads(rows: dict[tuple[str, int], Row], failed: dict[str, str], *, cores: int, requests: int) -> None:
     print(
         f"{cores} processors; {requests} requests a row, in turns; the floor has a thread a client, {cores} at most. "
-        "CPU-ms are medians of rounds;\nfloor / engine too. What else the machine does changes CPU time little, and "
-        f"latencies much: compare latencies in a column only.\nGoal: floor / engine at least {GOAL:.2f}.\n"
+        "CPU-ms are\nmedians of rounds, and so is floor / engine. What else the machine does changes CPU time "
+        "little and latencies much;\non a busy machine an engine of more threads or processes also gets more of it.\n"
+        f"Goal: floor / engine at least {GOAL:.2f}.\n"
     )
     print("| clients | engine | CPU-ms a request | floor / engine | p50 ms | p99 ms | requests/s | peak MB | failed |")
     print("|---|---|---|---|---|---|---|---|---|")
