@@ -110,13 +110,13 @@ def test_a_log_that_nobody_reads_fast_enough_loses_lines_and_says_how_many(monke
     class Slow(io.StringIO):
         def write(self, text: str) -> int:
             gate.wait(20)
-            lines.append(json.loads(text))
+            lines.extend(map(json.loads, text.splitlines()))
             return len(text)
 
     log = Log(Slow())
     for number in range(10):
         log.event("request", number=number)
-    assert 6 <= log.lost <= 7
+    assert 3 <= log.lost <= 7  # those that wait are taken together, which may happen before the last one came
     lost = log.lost
     gate.set()
     while log._lines.full():
