@@ -40,7 +40,7 @@ class Parts:
 
     @property
     def all(self) -> list[Route]:
-        return [*self.free, *self.predicting, *self.others]
+        return [*self.predicting, *self.free, *self.others]  # what is asked most is looked for first
 
 
 def application(pool: Pool, settings: Settings, log: Log, *, local: bool) -> ASGIApp:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import importlib.util
 import json
@@ -95,7 +96,7 @@ class Model:
         """Of the model, as the person gave it."""
         return str(self.manifest["version"])
 
-    @property
+    @functools.cached_property
     def sha256(self) -> str:
         """Of the model's file; of the list of their hashes where it is several."""
         parts = [str(part["sha256"]) for part in _parts(self.manifest)]
