@@ -177,7 +177,7 @@ def _print_loads(rows: dict[tuple[str, int], Row], failed: dict[str, str], *, co
     print(
         f"{cores} processors; {requests} requests a row, in turns; the floor has a thread a client, {cores} at most. "
         "CPU-ms are\nmedians of rounds, and so is floor / engine. What else the machine does changes CPU time "
-        "little and latencies much;\non a busy machine one of more threads or processes also gets a larger share.\n"
+        "little and latencies much;\non a busy machine an engine of more threads or processes also gets more of it.\n"
         f"Goal: floor / engine at least {GOAL:.2f}.\n"
     )
     print("| clients | engine | CPU-ms a request | floor / engine | p50 ms | p99 ms | requests/s | peak MB | failed |")
