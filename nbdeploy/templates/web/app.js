@@ -18,6 +18,7 @@ let answer = null; // the one that is shown
 let loop = 0; // the number of the live loop that may go on
 let spoken = { label: '', at: 0 };
 let tested = null; // what the self-test gave
+let newer = false; // whether a newer release than the one that is shown was taken already
 
 const ready = begin();
 
@@ -249,8 +250,12 @@ async function test(isNew) {
 async function lookForUpdate({ asked = false } = {}) {
   try {
     const found = await ask('update');
-    if (found === 'new') toast('A new version is ready.', { name: 'Use it', stays: true, run: () => location.reload() });
-    else if (asked) toast(found === 'bad' ? 'The new version did not work here before.' : 'This is the newest version.');
+    newer ||= found === 'new';
+    if (found === 'new' || (asked && newer && found === 'same')) {
+      toast('A new version is ready.', { name: 'Use it', stays: true, run: () => location.reload() });
+    } else if (asked) {
+      toast(found === 'bad' ? 'The new version did not work here before.' : 'This is the newest version.');
+    }
   } catch (error) {
     if (/^(TypeError|TimeoutError|AbortError)/.test(error.message)) { // what fetch says of a server that is not there
       standing('offline', 'Offline');
