@@ -13,10 +13,12 @@ import pytest
 LAYERS = (
     {"errors", "registry", "templates"},
     {"core"},
+    {"tracking"},
     {"data", "training", "exporting", "compress", "targets", "verification", "serve", "providers", "release"},
     {"building", "launch"},
     {"flow"},
-    {"advising"},
+    {"advising", "tuning"},
+    {"pipeline"},
     {""},  # nbdeploy itself: the public names
     {"options", "questions", "parsing", "demo", "checkup"},
     {"jupyter", "cli", "verbs", "__main__"},
@@ -58,6 +60,7 @@ LAZILY = {
     "fastai",
     "timm",
     "onnx",
+    "optuna",
     "litert_torch",
     "sklearn",
     "pandas",
