@@ -19,6 +19,7 @@ from nbdeploy.questions.advise import advise_options
 from nbdeploy.questions.data import audit_options, clean_options, collect_options, dataset_options
 from nbdeploy.questions.deploy import compare_options, deploy_options, predict_options, serve_options, verify_options
 from nbdeploy.questions.endpoints import demo_options, doctor_options, endpoints_options
+from nbdeploy.questions.pipeline import init_options, run_options
 from nbdeploy.questions.train import train_options
 
 TERMINAL_ONLY = frozenset({"json", "traceback"})
@@ -33,6 +34,8 @@ class Verb:
     add: Callable[..., None]
     in_notebook: str = ""
     """The example of the magic; empty where the verb is no magic."""
+    cell: bool = False
+    """Whether the magic takes a whole cell: ``%%NAME``."""
 
 
 VERBS: dict[str, Verb] = {
@@ -52,6 +55,8 @@ VERBS: dict[str, Verb] = {
         deploy_options,
         in_notebook="--target tflite --recipe static_int8 --out build/app",
     ),
+    "run": Verb("do what a pipeline's file says, and only what changed", "pipeline.yaml --until train", run_options),
+    "init": Verb("write a project for your data", "pets --data data/pets --target tflite", init_options),
     "verify": Verb("check a bundle again", "build/app --model build/model", verify_options),
     "predict": Verb("ask a bundle what is in pictures", "build/app photo.jpg", predict_options),
     "serve": Verb("serve a bundle over HTTP", "build/app --port 8000", serve_options),
@@ -80,6 +85,9 @@ WIDGETS: dict[str, Verb] = {
         in_notebook="data/pets --classes cat,dog",
     ),
     "compare": Verb("put bundles side by side with their original", "", compare_options, in_notebook="small build/app"),
+    "pipeline": Verb(
+        "do what the cell says, and only what changed", "", run_options, in_notebook="pets --until train", cell=True
+    ),
 }
 """What only a notebook has."""
 
@@ -90,7 +98,8 @@ def add_options(parser: Parser, verb: str, *, notebook: bool = False) -> Parser:
     """Give `parser` the options and the help of `verb`."""
     about = MAGICS[verb] if notebook else VERBS[verb]
     parser.description = f"{about.summary[:1].upper()}{about.summary[1:]}."
-    example = f"%{verb} {about.in_notebook}" if notebook else f"nbdeploy {verb} {about.example}"
+    percent = "%%" if about.cell else "%"
+    example = f"{percent}{verb} {about.in_notebook}" if notebook else f"nbdeploy {verb} {about.example}"
     parser.epilog = f"example:\n  {example.strip()}"
     about.add(parser, notebook=notebook)
     if not notebook:

@@ -104,6 +104,35 @@ def deploy(args: argparse.Namespace) -> Done:
     return Done(data, str(bundle))
 
 
+def run(args: argparse.Namespace) -> Done:
+    """Do what a pipeline's file says, and only what changed; or say what that would be."""
+    from nbdeploy.errors import PipelineFailed  # noqa: PLC0415 - called lazily
+    from nbdeploy.pipeline.running import Pipeline  # noqa: PLC0415
+
+    if args.schema:
+        from nbdeploy.pipeline.schema import json_schema  # noqa: PLC0415
+
+        schema = json_schema()
+        return Done(schema, json.dumps(schema, indent=2))
+    pipeline = Pipeline.load(args.file)
+    if args.check or args.dry_run:
+        seen = pipeline.check(**_keywords(args, only={"until", "force", "provide"}))
+        return Done(seen.to_dict(), str(seen), ok=seen.ok or not args.check)
+    try:
+        result = pipeline.run(**_keywords(args, only={"until", "force", "provide", "overwrite"}))
+    except PipelineFailed as error:
+        return Done(error.result.to_dict(), str(error.result), ok=False)
+    return Done(result.to_dict(), str(result))
+
+
+def init(args: argparse.Namespace) -> Done:
+    """Write a project."""
+    from nbdeploy.pipeline.project import init as write  # noqa: PLC0415 - called lazily
+
+    project = write(args.folder, **_keywords(args, leave={"folder"}))
+    return Done(project.to_dict(), str(project))
+
+
 def verify(args: argparse.Namespace) -> Done:
     """Check a bundle again."""
     from nbdeploy.flow import verify as run  # noqa: PLC0415 - called lazily
