@@ -36,6 +36,8 @@ if TYPE_CHECKING:
     from nbdeploy.flow import deploy, endpoints, verify
     from nbdeploy.jupyter.widgets.cleaner import Cleaner
     from nbdeploy.jupyter.widgets.collector import Collector
+    from nbdeploy.pipeline.project import init
+    from nbdeploy.pipeline.running import Pipeline
     from nbdeploy.providers.base import Plan
     from nbdeploy.providers.endpoint import Endpoint
     from nbdeploy.training.images import train
@@ -52,6 +54,7 @@ __all__ = [
     "Finding",
     "ImageSet",
     "Journal",
+    "Pipeline",
     "Plan",
     "Prediction",
     "Program",
@@ -68,6 +71,7 @@ __all__ = [
     "endpoints",
     "errors",
     "export",
+    "init",
     "train",
     "verify",
 ]
@@ -86,6 +90,7 @@ _HOME = {
     "Finding": "nbdeploy.core.finding",
     "ImageSet": "nbdeploy.data.imageset",
     "Journal": "nbdeploy.data.journal",
+    "Pipeline": "nbdeploy.pipeline.running",
     "Plan": "nbdeploy.providers.base",
     "Prediction": "nbdeploy.core.prediction",
     "Program": "nbdeploy.exporting.program",
@@ -100,6 +105,7 @@ _HOME = {
     "doctor": "nbdeploy.checkup",
     "endpoints": "nbdeploy.flow",
     "export": "nbdeploy.exporting.learner",
+    "init": "nbdeploy.pipeline.project",
     "train": "nbdeploy.training.images",
     "verify": "nbdeploy.flow",
 }

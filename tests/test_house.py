@@ -69,6 +69,7 @@ def test_the_public_names_are_the_promised_ones() -> None:
         "Finding",
         "ImageSet",
         "Journal",
+        "Pipeline",
         "Plan",
         "Prediction",
         "Program",
@@ -85,6 +86,7 @@ def test_the_public_names_are_the_promised_ones() -> None:
         "endpoints",
         "errors",
         "export",
+        "init",
         "train",
         "verify",
     ]

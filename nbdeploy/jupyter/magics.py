@@ -8,9 +8,10 @@ import json
 import shlex
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from IPython.core.error import UsageError
+from IPython.display import display
 
 from nbdeploy import errors
 from nbdeploy.jupyter.complete import make_matcher
@@ -164,6 +165,30 @@ class Magics:
         say_line(python_call("nd.advise", name, **keywords))
         return advise(model, **keywords)
 
+    def pipeline(self, line: str, cell: str) -> Any:
+        """Do what the cell says, data to bundles, and only what changed; %%pipeline --help says more."""
+        parsed = _parse("pipeline", line)
+        if parsed is None:
+            return None
+        parser, args = parsed
+        if not args.name.isidentifier():
+            raise UsageError(f"{args.name} is no name of a variable. Example: %%pipeline pets")
+        from nbdeploy.pipeline.running import Pipeline  # noqa: PLC0415 - only this magic needs it
+
+        pipeline = Pipeline.parse(cell, source="the cell")
+        only = {"until", "force", "provide"} | (set() if args.dry_run else {"overwrite"})
+        keywords, verb = given(parser, args, only=only), "check" if args.dry_run else "run"
+        text = Code("text_of_this_cell")
+        say_line(f"{args.name} = {python_call('nd.Pipeline.parse', text)}{python_call(f'.{verb}', **keywords)}")
+        try:
+            result = getattr(pipeline, verb)(**keywords)
+        except errors.PipelineFailed as error:
+            self.shell.user_ns[args.name] = error.result
+            display(error.result)
+            raise
+        self.shell.user_ns[args.name] = result
+        return result
+
     def doctor(self, line: str) -> Any:
         """Say what is installed, what is missing, and what to type."""
         parsed = _parse("doctor", line)
@@ -184,7 +209,7 @@ def load(shell: Any) -> None:
     unload(shell)
     magics = Magics(shell)
     for name in _names():
-        shell.register_magic_function(getattr(magics, name), "line", name)
+        shell.register_magic_function(getattr(magics, name), _kind(name), name)
     for event, callback in magics.events.items():
         shell.events.register(event, callback)
     if shell.Completer is not None:
@@ -199,7 +224,7 @@ def unload(shell: Any) -> None:
     if magics is None:
         return
     for name in _names():
-        shell.magics_manager.magics["line"].pop(name, None)
+        shell.magics_manager.magics[_kind(name)].pop(name, None)
     for event, callback in magics.events.items():
         shell.events.unregister(event, callback)
     if shell.Completer is not None and magics.matcher in shell.Completer.custom_matchers:
@@ -220,9 +245,13 @@ def _names() -> list[str]:
     return list(MAGICS)
 
 
+def _kind(name: str) -> Literal["line", "cell"]:
+    return "cell" if MAGICS[name].cell else "line"
+
+
 def _parse(verb: str, line: str) -> tuple[Parser, argparse.Namespace] | None:
     """The line's options, or None where --help was asked for and printed. Raises IPython's one-line UsageError."""
-    parser = add_options(Parser(prog=f"%{verb}"), verb, notebook=True)
+    parser = add_options(Parser(prog=f"{'%%' if MAGICS[verb].cell else '%'}{verb}"), verb, notebook=True)
     try:
         return parser, parser.parse_args(shlex.split(line))
     except SystemExit:  # --help; a cell must not end the kernel

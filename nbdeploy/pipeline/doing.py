@@ -86,7 +86,7 @@ class Doing:
         from nbdeploy.exporting.learner import export  # noqa: PLC0415 - torch and fastai
         from nbdeploy.training.images import train  # noqa: PLC0415
 
-        resume = {"resume": True} if "resume" in inspect.signature(train).parameters else {}
+        resume: dict[str, Any] = {"resume": True} if "resume" in inspect.signature(train).parameters else {}
         learn = train(images, **spec.train, **resume, seed=spec.seed)
         program = export(learn, name=spec.name)
         program.save(spec.model, overwrite=True)

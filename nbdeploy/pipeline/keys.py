@@ -21,7 +21,8 @@ def made_of(step: Step, records: Mapping[str, Record], hashes: Hashes) -> dict[s
     inputs = step.inputs(hashes)
     return {
         "settings": json.loads(json.dumps(step.settings())),
-        "after": {name: f"{records[name].key} {records[name].digest}" for name in step.after},
+        # Of what came out before, not of how: where the same comes out again, later steps stand.
+        "after": {name: records[name].digest for name in step.after},
         "inputs": {"files": len(inputs), "sha256": digest(inputs)},
         "tools": {name: _version(name) for name in ("nbdeploy", *step.tools)},
     }
@@ -45,7 +46,9 @@ def _differences(old: Mapping[str, Any], new: Mapping[str, Any]) -> Iterator[str
     if old.get("inputs") != new["inputs"]:
         was, are = old.get("inputs", {}).get("files"), new["inputs"]["files"]
         yield "its files changed" if was == are else f"its files changed: {was}, now {are}"
-    yield from (f"{name} changed" for name in new["after"] if old.get("after", {}).get(name) != new["after"][name])
+    yield from (
+        f"what came of {name} changed" for name in new["after"] if old.get("after", {}).get(name) != new["after"][name]
+    )
     tools = old.get("tools", {})
     yield from (
         f"{name} {tools.get(name) or 'none'}, now {installed or 'none'}"

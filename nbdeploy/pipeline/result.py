@@ -144,11 +144,10 @@ class PipelineResult:
     def __str__(self) -> str:
         rows = [(row.name, str(row.how), time_of(row), row.told or row.why.split("\n")[0]) for row in self.rows]
         lines = in_columns([("step", "state", "time", ""), *rows], right=(2,))
-        whys = [f"{row.name}: {row.why}" for row in self.rows if row.how is How.would_run]
         gates = [f"gate {'holds' if gate.ok else 'FAILED'}: {gate.step}: {gate.words}." for gate in self.gates]
         failed = [f"{row.name} failed: {row.why}" for row in self.rows if row.how is How.failed]
         folders = [f"{name}: {folder}" for name, folder in self.folders.items() if _stands(self.steps[name])]
-        whole = [*lines, "", *whys, *gates, *failed, *folders, f"{self.headline}, {numbers.duration(self.took)}"]
+        whole = [*lines, "", *gates, *failed, *folders, f"{self.headline}, {numbers.duration(self.took)}"]
         return "\n".join(whole).replace(SPACE, " ")
 
     __repr__ = __str__

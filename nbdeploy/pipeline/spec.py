@@ -71,7 +71,7 @@ def read_spec(text: str, root: Path, source: str) -> Spec:
     if len({"from", "dataset"} & set(data)) != 1:
         spot = top.value["data"]
         raise spot.wrong(
-            "data is from: a path, or dataset: a name.", "Type: data: data/pets, or data: {dataset: digits}"
+            "data is either from: a path, or dataset: a name.", "Type: data: data/pets, or data: {dataset: digits}"
         )
     train = dict(said.get("train", {}))
     spec = Spec(
@@ -171,9 +171,12 @@ def _check_recipes(target: str, recipes: list[str], spot: Spot) -> None:
 
 def _check_apart(made: list[Bundling], model: Path, spot: Spot) -> None:
     places = [model, *(one.out for one in made)]
-    for one in made:
-        if sum(one.out == place for place in places) > 1:
-            raise spot.wrong(f"two things would be written to {one.out}.", "Give each an out: of its own.")
+    for at, place in enumerate(places):
+        for other in places[:at]:
+            if place.is_relative_to(other) or other.is_relative_to(place):
+                raise spot.wrong(
+                    f"two results would lie in one another: {other} and {place}.", "Give each its own out:."
+                )
     ends = [one.place.endpoint for one in made if one.place]
     for name in ends:
         if ends.count(name) > 1:

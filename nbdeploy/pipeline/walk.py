@@ -114,7 +114,7 @@ class Walk:
         except NbdeployError as error:
             return StepResult(step.name, How.failed, str(error), time.monotonic() - began, after=step.after)
         took = time.monotonic() - began
-        if not step.after:  # a data set is only there now
+        if "dataset" in self.work.spec.data and not step.after:  # it may be there only now
             made = made_of(step, state.records, self.work.hashes)
         outputs = {name: found for place in came.outputs for name, found in self.work.hashes.below(place).items()}
         figures = json.loads(json.dumps(dict(came.figures)))
