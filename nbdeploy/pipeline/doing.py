@@ -38,7 +38,7 @@ class Doing:
         columns = {f"{key}_column": spec.data[key] for key in ("path", "label", "split") if key in spec.data}
         place = data_place(spec)
         if place.suffix.lower() == ".csv":
-            if "text" in spec.data or kind_of(place) != "pictures":
+            if "text" in spec.data or not ("path" in spec.data or kind_of(place) == "pictures"):
                 raise DataError(
                     f"{place} does not name pictures.", hint="A pipeline's table has a column path of pictures' paths."
                 )

@@ -91,7 +91,7 @@ def read_spec(text: str, root: Path, source: str) -> Spec:
         for entry, spot in zip(said.get("deploy", ()), spots, strict=True)
         for one in _bundlings(spec, entry, spot, plain)
     ]
-    _check_apart(made, spec.model, spots[-1] if spots else top)
+    _check_apart(made, [spec.at(data.get("from", "data")), spec.model], spots[-1] if spots else top)
     return replace(spec, bundles=tuple(_told_apart(made)))
 
 
@@ -169,8 +169,8 @@ def _check_recipes(target: str, recipes: list[str], spot: Spot) -> None:
         return
 
 
-def _check_apart(made: list[Bundling], model: Path, spot: Spot) -> None:
-    places = [model, *(one.out for one in made)]
+def _check_apart(made: list[Bundling], others: list[Path], spot: Spot) -> None:
+    places = [*others, *(one.out for one in made)]
     for at, place in enumerate(places):
         for other in places[:at]:
             if place.is_relative_to(other) or other.is_relative_to(place):

@@ -59,7 +59,9 @@ class Quick(Doing):
 
     def train(self, images: Any, spec: Spec) -> dict[str, Any]:
         self._did("train", spec)
-        return self._write(spec.model, {"of": images.fingerprint, **spec.train, "seed": spec.seed})
+        return self._write(
+            spec.model, {"of": images.fingerprint, "held_out": len(images.valid), **spec.train, "seed": spec.seed}
+        )
 
     def deploy(self, one: Bundling, spec: Spec, images: Callable[[], Any]) -> dict[str, Any]:
         self._did(one.label, spec)

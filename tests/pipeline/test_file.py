@@ -90,8 +90,9 @@ def test_little_is_enough() -> None:
         (
             "[fp32, static_int8], out: build/x",
             "fp32, out: models/pets/x",
-            "would lie in one another: /work/pets/models/pets",
+            "would lie in one another: /work/pets/models",
         ),
+        ("out: build/x", "out: data/pets/x", "would lie in one another: /work/pets/data/pets and"),
         ("data: {from: data/pets, valid: 0.3}\n", "", "line 1: data is missing in a pipeline."),
         ("clean: {", "clean: {{", "this is not YAML"),
         ("seed: 7", "seed: !!python/object:os.system 7", "could not determine a constructor"),
