@@ -88,6 +88,8 @@ class Doing:
 
         resume: dict[str, Any] = {"resume": True} if "resume" in inspect.signature(train).parameters else {}
         learn = train(images, **spec.train, **resume, seed=spec.seed)
+        if _stopped(learn):  # it gives what it had learned by then, which is not what the file says
+            raise KeyboardInterrupt
         program = export(learn, name=spec.name)
         program.save(spec.model, overwrite=True)
         held_out = program.reference.held_out
@@ -178,6 +180,12 @@ def edits_from_plain(raw: list[dict[str, Any]]) -> list[Edit]:
     """What `edits_to_plain` gave, as Edits again."""
     scores = (tuple((str(kind), float(score)) for kind, score in one["scores"]) for one in raw)
     return [Edit(**{**one, "path": Path(one["path"]), "scores": some}) for one, some in zip(raw, scores, strict=True)]
+
+
+def _stopped(learn: Any) -> bool:
+    """Whether a person ended the training before its time."""
+    history = getattr(learn, "history", None)
+    return bool(history.get("stopped") if isinstance(history, Mapping) else getattr(history, "stopped", None))
 
 
 def _out(row: Any) -> Edit:

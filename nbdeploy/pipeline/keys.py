@@ -47,7 +47,9 @@ def _differences(old: Mapping[str, Any], new: Mapping[str, Any]) -> Iterator[str
         was, are = old.get("inputs", {}).get("files"), new["inputs"]["files"]
         yield "its files changed" if was == are else f"its files changed: {was}, now {are}"
     yield from (
-        f"what came of {name} changed" for name in new["after"] if old.get("after", {}).get(name) != new["after"][name]
+        f"{name} came to something else"
+        for name in new["after"]
+        if old.get("after", {}).get(name) != new["after"][name]
     )
     tools = old.get("tools", {})
     yield from (

@@ -111,6 +111,30 @@ class Off:
 
 
 @dataclass(frozen=True, slots=True)
+class OrWord:
+    """What another kind takes, or one word, where `taken` says that it is taken."""
+
+    inner: Kind
+    word: str
+    taken: Callable[[], bool]
+
+    @property
+    def words(self) -> str:
+        return f"{self.inner.words}, or {self.word}" if self.taken() else self.inner.words
+
+    def read(self, spot: Spot, name: str) -> Any:
+        if spot.value == self.word and self.taken():
+            return self.word
+        try:
+            return self.inner.read(spot, name)
+        except UsageError:
+            raise _refuse(self, spot, name) from None
+
+    def schema(self) -> dict[str, Any]:
+        return {"anyOf": [self.inner.schema(), {"const": self.word}]} if self.taken() else self.inner.schema()
+
+
+@dataclass(frozen=True, slots=True)
 class Named:
     """A name from a table: `names` lists it, `check` gives the name itself or raises UnknownName."""
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from html import escape
+from pathlib import Path
 
 from nbdeploy.core import look, numbers
 from nbdeploy.core.look import SIGNS, Html
@@ -32,7 +33,9 @@ def as_html(result: PipelineResult) -> str:
     return look.output(
         look.head(f"Pipeline {result.name} "),
         look.tag("div", "nbd-line", look.sign(good, word), " ", look.tag("span", "nbd-quiet", _counted(result))),
-        *[look.tag("div", "nbd-told", failure) for failure in result.failures],
+        look.tag("div", "nbd-told", *[look.tag("div", "", failure) for failure in result.failures])
+        if result.failures
+        else "",
         graph(result, closed),
         look.table(rows, "Hlnt", heads=heads, css="nbd-full"),
         _gates(result.gates),
@@ -94,7 +97,16 @@ def _edge(one: tuple[float, float, float], other: tuple[float, float, float]) ->
 
 
 def _short(row: StepResult) -> str:
-    return row.name.partition(":")[2] or row.name
+    kind, _, name = row.name.partition(":")
+    return name if kind == "deploy" else f"{kind} {name}".strip()
+
+
+def _near(folder: Path) -> str:
+    """The path from where the notebook stands, where it lies below."""
+    try:
+        return folder.relative_to(Path.cwd()).as_posix()
+    except (ValueError, OSError):
+        return str(folder)
 
 
 def _state(row: StepResult) -> Html:
@@ -107,7 +119,7 @@ def _came(row: StepResult, result: PipelineResult) -> Html:
     told = row.told or row.why
     why = look.quiet(row.why) if row.told and row.why and row.why != "not done yet" else ""
     folder = result.folders.get(row.name)
-    place = look.tag("div", "", look.tag("code", "nbd-mono", str(folder))) if folder and row.told else ""
+    place = look.tag("div", "", look.tag("code", "nbd-mono", _near(folder))) if folder and row.told else ""
     return look.joined(told, why, place)
 
 

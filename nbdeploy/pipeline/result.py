@@ -163,7 +163,7 @@ def time_of(row: StepResult) -> str:
     if row.took is None:
         return ""
     text = numbers.duration(row.took)
-    return text if row.how is How.done else f"({text})"
+    return f"({text})" if row.how is How.up_to_date else text
 
 
 def _stands(row: StepResult) -> bool:

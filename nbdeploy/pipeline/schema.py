@@ -10,7 +10,7 @@ from nbdeploy.core.finding import KINDS
 from nbdeploy.core.recipe import RECIPES, recipe_named
 from nbdeploy.errors import UnknownName
 from nbdeploy.pipeline.gates import FIGURES, GateText
-from nbdeploy.pipeline.kinds import Each, Key, Kind, Named, Number, Off, Section, Several, Text, Yes, whole
+from nbdeploy.pipeline.kinds import Each, Key, Kind, Named, Number, Off, OrWord, Section, Several, Text, Yes, whole
 from nbdeploy.pipeline.spots import Spot
 from nbdeploy.registry import providers, targets
 
@@ -70,8 +70,13 @@ CLEAN = Section(
 def _train_keywords() -> dict[str, inspect.Parameter]:
     from nbdeploy.training.images import train  # noqa: PLC0415 - numpy and Pillow
 
-    others = {"images", "seed", "cbs", "resume"}
+    others = {"images", "seed", "cbs", "resume", "metrics"}  # the pipeline's own, and what is no plain data
     return {name: one for name, one in inspect.signature(train).parameters.items() if name not in others}
+
+
+def _finds_rates() -> bool:
+    """Whether `nd.train` looks for a learning rate when it is told "find"."""
+    return "find" in str(_train_keywords()["lr"].annotation)
 
 
 def _train_kind(name: str) -> Kind | None:
@@ -108,7 +113,7 @@ TRAIN = Section(
         Key("arch", Text("a name of torchvision or timm"), "the network", "resnet18"),
         Key("epochs", whole(1), "passes over the pictures", "5"),
         Key("size", whole(1), "side of the square that the model sees, in pixels", "found out"),
-        Key("lr", _RATE, "highest learning rate", "found out"),
+        Key("lr", OrWord(_RATE, "find", _finds_rates), "highest learning rate", "found out"),
         Key("batch_size", whole(2), "pictures a step", "64"),
         Key("pretrained", Yes(), "start from published weights", "true"),
         Key("freeze_epochs", whole(0), "epochs for the head alone, where pretrained", "1"),

@@ -145,6 +145,27 @@ def test_force_does_a_step_again_and_those_after_it_where_something_else_comes_o
         done.run(force="trian")
 
 
+def test_a_training_that_a_person_stopped_is_not_taken_for_the_whole(project: Any, monkeypatch: Any) -> None:
+    from types import SimpleNamespace
+
+    from nbdeploy.pipeline.doing import Doing
+    from nbdeploy.training import images
+
+    asked: list[Any] = []
+
+    def train(images: Any, *, epochs: int, arch: str, seed: int, resume: bool = False) -> Any:
+        asked.append((epochs, seed, resume))
+        return SimpleNamespace(history={"stopped": 1, "epochs": [{}]})
+
+    monkeypatch.setattr(images, "train", train)
+    monkeypatch.setattr(project.doing, "train", Doing().train)
+    with pytest.raises(KeyboardInterrupt):
+        project.run()
+    assert asked == [(1, 1, True)]
+    monkeypatch.undo()
+    assert project.run() == ALL[2:]
+
+
 def test_until_does_a_step_with_what_it_needs_and_no_more(project: Any) -> None:
     assert project.run(until="train") == ALL[:3]
     assert project.run(until="onnx-fp16") == ["deploy:onnx-fp16"]

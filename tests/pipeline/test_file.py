@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 import json
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 
@@ -143,6 +143,17 @@ def test_every_key_of_train_is_a_keyword_of_train_with_the_same_default() -> Non
             told = {"true": True, "false": False, "resnet18": "resnet18"}.get(key.default, key.default)
             if key.default not in {"found out", "as many as help"}:
                 assert str(known[key.name].default) == str(told)
+
+
+def test_a_rate_may_be_found_where_train_finds_one(monkeypatch: Any) -> None:
+    from nbdeploy.training import images
+
+    def train(images: Any, *, lr: float | Literal["find"] | None = None) -> None: ...
+
+    monkeypatch.setattr(images, "train", train)
+    assert read("data: x\ntrain: {lr: find}").train == {"lr": "find"}
+    with pytest.raises(UsageError, match='lr takes a number above 0, or find, not "fnd"'):
+        read("data: x\ntrain: {lr: fnd}")
 
 
 def test_a_keyword_that_train_has_besides_is_taken_and_its_type_checked(monkeypatch: Any) -> None:
