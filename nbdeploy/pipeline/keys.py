@@ -39,18 +39,15 @@ def why_anew(record: Record, made: Mapping[str, Any]) -> str:
 
 
 def _differences(old: Mapping[str, Any], new: Mapping[str, Any]) -> Iterator[str]:
-    before, now = _flat(old.get("settings", {})), _flat(new["settings"])
-    if changed := [name for name in sorted({*before, *now}) if before.get(name) != now.get(name)]:
+    was_set, is_set = _flat(old.get("settings", {})), _flat(new["settings"])
+    if changed := [name for name in sorted({*was_set, *is_set}) if was_set.get(name) != is_set.get(name)]:
         more = f" and {len(changed) - _SHOWN} more" if len(changed) > _SHOWN else ""
         yield f"changed: {', '.join(changed[:_SHOWN])}{more}"
     if old.get("inputs") != new["inputs"]:
         was, are = old.get("inputs", {}).get("files"), new["inputs"]["files"]
         yield "its files changed" if was == are else f"its files changed: {was}, now {are}"
-    yield from (
-        f"{name} came to something else"
-        for name in new["after"]
-        if old.get("after", {}).get(name) != new["after"][name]
-    )
+    before = old.get("after", {})
+    yield from (f"{name} came to something else" for name, came in new["after"].items() if before.get(name) != came)
     tools = old.get("tools", {})
     yield from (
         f"{name} {tools.get(name) or 'none'}, now {installed or 'none'}"

@@ -108,7 +108,7 @@ class Pipeline:
         return Wanted(
             frozenset(names),
             frozenset(name for one in forced for name in self._named(one)),
-            provide=provide or (until is not None and any(name.startswith("provide:") for name in self._named(until))),
+            provide=provide,
             overwrite=overwrite,
         )
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -65,6 +66,12 @@ class Work:
     def clean_file(self) -> Path:
         """Edits and open findings of the cleaned set."""
         return self.state.folder / "clean.json"
+
+    def forget_archives(self) -> None:
+        """Remove what earlier archives were unpacked to: it is of no use any more."""
+        for folder in (self.state.folder / "unpacked").glob("*"):
+            if folder.name != self._archive():
+                shutil.rmtree(folder, ignore_errors=True)
 
     def _archive(self) -> str:
         place = data_place(self.spec)
@@ -132,6 +139,7 @@ class Data(Step):
         if "dataset" in self.spec.data:
             work.doing.fetch(self.spec)
         images = work.raw
+        work.forget_archives()
         counts = {"files": len(images), "classes": len(images.labels), "held_out": len(images.valid)}
         return Made({**counts, "set_aside": len(images.set_aside)}, digest=digest_of(images))
 

@@ -154,14 +154,14 @@ def test_a_training_that_a_person_stopped_is_not_taken_for_the_whole(project: An
     asked: list[Any] = []
 
     def train(images: Any, *, epochs: int, arch: str, seed: int, resume: bool = False) -> Any:
-        asked.append((epochs, seed, resume))
+        asked.append((len(images), arch, epochs, seed, resume))
         return SimpleNamespace(history={"stopped": 1, "epochs": [{}]})
 
     monkeypatch.setattr(images, "train", train)
     monkeypatch.setattr(project.doing, "train", Doing().train)
     with pytest.raises(KeyboardInterrupt):
         project.run()
-    assert asked == [(1, 1, True)]
+    assert asked == [(15, "resnet18", 1, 1, True)]
     monkeypatch.undo()
     assert project.run() == ALL[2:]
 
@@ -229,6 +229,7 @@ def test_a_gate_that_does_not_hold_fails_and_nothing_is_put_at_a_provider(projec
 def test_a_bundle_is_put_at_its_provider_only_when_that_is_asked_for(done: Any) -> None:
     assert done.doing.ends == {}
     assert done.pipeline().run().steps["provide:tiny"].why == "only with --provide"
+    assert done.run(until="provide:tiny") == []
     assert done.run(provide=True) == ["provide:tiny"]
     assert done.run(provide=True) == []
     done.change("{target: cloud", "{target: cloud, samples: 3, version: 2.10")

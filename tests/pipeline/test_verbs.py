@@ -130,7 +130,11 @@ def test_a_table_or_an_archive_is_read_too(project: Any, kind: str) -> None:
     assert project.run(until="train") == []
     project.change("epochs: 1", "epochs: 2")
     assert project.run(until="train") == ["train"]  # of pictures that are read anew
-    assert not (project.root / "pictures.zip").exists() or kind == "zip"
+    if kind == "zip":
+        shutil.copy(project.root / "pictures" / "red" / "1.png", project.root / "pictures" / "red" / "9.png")
+        shutil.make_archive(str(project.root / "pictures"), "zip", project.root, "pictures")
+        assert project.run(until="train") == ["data", "clean", "train"]
+        assert len(list((project.root / ".nbdeploy" / "tiny" / "unpacked").iterdir())) == 1
 
 
 def test_the_table_in_a_notebook_says_it_in_words_shapes_and_a_drawing(project: Any) -> None:
