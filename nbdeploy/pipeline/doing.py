@@ -83,13 +83,14 @@ class Doing:
 
     def train(self, images: ImageSet, spec: Spec) -> dict[str, Any]:
         """Train, export and save; gives accuracy on held-out files and what it was trained on."""
-        from nbdeploy.exporting.learner import export  # noqa: PLC0415 - torch and fastai
-        from nbdeploy.training.images import train  # noqa: PLC0415
+        from nbdeploy.training.images import train  # noqa: PLC0415 - torch and fastai
 
         resume: dict[str, Any] = {"resume": True} if "resume" in inspect.signature(train).parameters else {}
         learn = train(images, **spec.train, **resume, seed=spec.seed)
         if _stopped(learn):  # it gives what it had learned by then, which is not what the file says
             raise KeyboardInterrupt
+        from nbdeploy.exporting.learner import export  # noqa: PLC0415 - torch and fastai
+
         program = export(learn, name=spec.name)
         program.save(spec.model, overwrite=True)
         held_out = program.reference.held_out
