@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from nbdeploy.data.journal import Journal
     from nbdeploy.exporting.learner import export
     from nbdeploy.exporting.program import Program
-    from nbdeploy.flow import deploy, endpoints, verify
+    from nbdeploy.flow import deploy, endpoints, runs, verify
     from nbdeploy.jupyter.widgets.cleaner import Cleaner
     from nbdeploy.jupyter.widgets.collector import Collector
     from nbdeploy.providers.base import Plan
@@ -68,6 +68,7 @@ __all__ = [
     "endpoints",
     "errors",
     "export",
+    "runs",
     "train",
     "verify",
 ]
@@ -100,6 +101,7 @@ _HOME = {
     "doctor": "nbdeploy.checkup",
     "endpoints": "nbdeploy.flow",
     "export": "nbdeploy.exporting.learner",
+    "runs": "nbdeploy.flow",
     "train": "nbdeploy.training.images",
     "verify": "nbdeploy.flow",
 }

@@ -85,6 +85,7 @@ def test_the_public_names_are_the_promised_ones() -> None:
         "endpoints",
         "errors",
         "export",
+        "runs",
         "train",
         "verify",
     ]

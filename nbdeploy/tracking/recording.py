@@ -18,10 +18,11 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar, Token
 from datetime import UTC, datetime
+from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from nbdeploy.errors import NbdeployError, NbdeployWarning
+from nbdeploy.errors import NbdeployError, NbdeployWarning, UsageError
 from nbdeploy.tracking import store
 from nbdeploy.tracking.processes import host, started
 from nbdeploy.tracking.surroundings import data_of, environment, git
@@ -37,10 +38,12 @@ class Recorded:
 
     def __init__(self, row: Mapping[str, Any] | None) -> None:
         self.id = ""
+        self.kind = str(row["kind"]) if row else ""
         self._row = row
         self._began = time.monotonic()
         self._warned = False
         self._end: tuple[str, str] | None = None
+        self._closing: list[Callable[[str], None]] = []
         self._token: Token[Recorded | None] | None = None
 
     def metric(self, name: str, value: Any, *, step: float | None = None) -> None:
@@ -71,13 +74,27 @@ class Recorded:
         """Note the data, where it is known only now."""
         self._try(lambda: store.change(self.id, data=data_of(images)))
 
+    def named(self, name: str) -> None:
+        """Give it a name that is known only now."""
+        self._try(lambda: store.change(self.id, name=name))
+
     def made_from(self, origin: str) -> None:
-        """Note the run that made the model which this one takes."""
-        self._try(lambda: store.change(self.id, origin=origin))
+        """Note the run that made the model which this one takes; the data is that run's, too."""
+        self._try(lambda: store.descend(self.id, origin))
 
     def ended(self, status: str, why: str = "") -> None:
         """Say how it ended ("done", "failed", "stopped") where the end of the block cannot tell."""
         self._end = (status, why)
+
+    def about(self) -> dict[str, Any]:
+        """What is noted by now, as `store.one` gives it; {} where nothing is recorded."""
+        found: dict[str, Any] = {}
+        self._try(lambda: found.update(store.one(self.id)))
+        return found
+
+    def at_end(self, close: Callable[[str], None]) -> None:
+        """Call `close` with the status when the block ends."""
+        self._closing.append(close)
 
     def __enter__(self) -> Self:
         if self._row is not None:
@@ -100,8 +117,16 @@ class Recorded:
         elif error is not None:
             text = error.message if isinstance(error, NbdeployError) else str(error)
             status, why = "failed", f"{type(error).__name__}: {text}"[:_LONGEST]
-        took = time.monotonic() - self._began
-        self._try(lambda: store.change(self.id, status=status, why=why, took_s=round(took, 3)))
+        took = round(time.monotonic() - self._began, 3)
+        if isinstance(error, UsageError):  # refused before anything was done
+            self._try(lambda: store.forget(self.id))
+        else:
+            self._try(lambda: store.change(self.id, status=status, why=why, took_s=took))
+        for close in self._closing:
+            try:
+                close(status)
+            except Exception as failure:  # noqa: BLE001 - a place elsewhere that is gone by now
+                self._warn(failure)
 
     def _try(self, write: Callable[[], None]) -> None:
         if self.id:
@@ -132,6 +157,7 @@ def recording(
     tags: Iterable[str] = (),
 ) -> Recorded:
     """A run of that `kind` for the block of a ``with``; an exception ends it as failed, Ctrl-C as stopped.
+    A UsageError leaves no run.
 
     `images` is any set of data, or a path. `call` is the line of Python that does it again. A run inside another has
     it as its parent; give `parent`, an id, where the block runs in another thread or process.
@@ -142,7 +168,7 @@ def recording(
     row: dict[str, Any] = {
         "kind": kind,
         "name": name,
-        "project": _folder(),
+        "project": project(),
         "status": "running",
         "why": "",
         "began": datetime.now(UTC).isoformat(timespec="milliseconds"),
@@ -160,7 +186,7 @@ def recording(
         "metrics": {},
         "result": {},
         "data": {} if images is None else _described(images),
-        "models": [],
+        "models": {},
     }
     return Recorded(row)
 
@@ -208,8 +234,10 @@ def _described(images: Any) -> dict[str, Any]:
         return {}
 
 
-def _folder() -> str:
+def project() -> str:
+    """The folder that runs made here belong to: that of the git repository, else the working folder itself."""
     try:
-        return os.getcwd()  # noqa: PTH109 - as the shell tells it
+        here = Path.cwd()
     except OSError:  # removed
         return ""
+    return str(next((folder for folder in (here, *here.parents) if (folder / ".git").exists()), here))

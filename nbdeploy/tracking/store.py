@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from nbdeploy.core.files import state_dir
-from nbdeploy.errors import OutputError
+from nbdeploy.errors import OutputError, UnknownName
 from nbdeploy.tracking.names import names
 
 _TABLES = """
@@ -29,6 +29,8 @@ _JSON = frozenset({"tags", "params", "metrics", "result", "data", "environment",
 _COLUMNS = """id kind name project status why began took_s parent origin host pid started call note tags removed
 params metrics result data environment git models""".split()
 _WAIT_S = 10.0
+_NAMED = 12
+"""Names that an error lists."""
 
 
 def file() -> Path:
@@ -48,7 +50,7 @@ def add(row: Mapping[str, Any]) -> str:
     raise AssertionError  # names() does not end
 
 
-def change(name: str, **columns: Any) -> None:
+def change(name: str, /, **columns: Any) -> None:
     """Set columns of the run `name`."""
     with _open() as database:
         _set(database, name, columns)
@@ -71,12 +73,39 @@ def measure(name: str, values: Mapping[str, float | None], step: float, at: floa
         )
 
 
+def descend(name: str, origin: str) -> None:
+    """The model of the run `name` was made by the run `origin`, from its data."""
+    with _open() as database:
+        found = database.execute("select data from runs where id = ?", (origin,)).fetchone()
+        if found:
+            database.execute("update runs set origin = ?, data = ? where id = ?", (origin, found[0], name))
+
+
+def forget(name: str) -> None:
+    """Keep nothing of the run `name`."""
+    with _open() as database:
+        database.execute("delete from runs where id = ?", (name,))
+        database.execute("delete from series where run = ?", (name,))
+
+
 def every() -> list[dict[str, Any]]:
     """All runs, removed ones too, the newest first."""
+    return _found("order by began desc, rowid desc")
+
+
+def one(name: str) -> dict[str, Any]:
+    """The run of that name. Raises UnknownName."""
+    rows = _found("where id = ?", name)
+    if not rows:
+        raise UnknownName("run", name, [row["id"] for row in every()][:_NAMED])
+    return rows[0]
+
+
+def _found(rest: str, *values: str) -> list[dict[str, Any]]:
     if not file().exists():
         return []
     with _open() as database:
-        rows = database.execute(f"select {', '.join(_COLUMNS)} from runs order by began desc, rowid desc").fetchall()  # noqa: S608 - columns of ours
+        rows = database.execute(f"select {', '.join(_COLUMNS)} from runs {rest}", values).fetchall()  # noqa: S608 - words of ours
     return [
         {column: json.loads(value) if column in _JSON else value for column, value in zip(_COLUMNS, row, strict=True)}
         for row in rows

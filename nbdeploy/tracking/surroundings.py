@@ -20,7 +20,7 @@ _DIRTY_SHOWN = 20
 
 
 def data_of(images: Any) -> dict[str, Any]:
-    """What is kept of a set of data, whatever its kind: ``source fingerprint rows decided decisions``.
+    """What is kept of data of any kind: ``source fingerprint rows held_out seed decided decisions``.
 
     A path is kept as the source alone.
     """
@@ -31,6 +31,9 @@ def data_of(images: Any) -> dict[str, Any]:
     found: dict[str, Any] = {"source": source, "fingerprint": str(getattr(images, "fingerprint", "") or "")}
     if hasattr(images, "__len__"):
         found["rows"] = len(images)
+    held = getattr(images, "valid", None)
+    if found.get("rows") and isinstance(held, tuple):
+        found |= {"held_out": round(len(held) / found["rows"], 2), "seed": getattr(images, "seed", None)}
     edits = getattr(images, "edits", ())
     found["decided"] = len(edits) if edits else 0
     found["decisions"] = decisions_at(source) if source else {}
