@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from nbdeploy.data.journal import Journal
     from nbdeploy.exporting.learner import export
     from nbdeploy.exporting.program import Program
-    from nbdeploy.flow import deploy, endpoints, verify
+    from nbdeploy.flow import deploy, endpoints, runs, verify
     from nbdeploy.jupyter.widgets.cleaner import Cleaner
     from nbdeploy.jupyter.widgets.collector import Collector
     from nbdeploy.pipeline.project import init
@@ -72,6 +72,7 @@ __all__ = [
     "errors",
     "export",
     "init",
+    "runs",
     "train",
     "verify",
 ]
@@ -106,6 +107,7 @@ _HOME = {
     "endpoints": "nbdeploy.flow",
     "export": "nbdeploy.exporting.learner",
     "init": "nbdeploy.pipeline.project",
+    "runs": "nbdeploy.flow",
     "train": "nbdeploy.training.images",
     "verify": "nbdeploy.flow",
 }

@@ -8,19 +8,33 @@ be printed for a person to copy (`python_call`).
 from __future__ import annotations
 
 import argparse
-import json
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from nbdeploy.core.calls import Code, images_call, python_call
 from nbdeploy.parsing import Parser
 from nbdeploy.questions.advise import advise_options
 from nbdeploy.questions.data import audit_options, clean_options, collect_options, dataset_options
 from nbdeploy.questions.deploy import compare_options, deploy_options, predict_options, serve_options, verify_options
 from nbdeploy.questions.endpoints import demo_options, doctor_options, endpoints_options
 from nbdeploy.questions.pipeline import init_options, run_options
+from nbdeploy.questions.runs import runs_options
 from nbdeploy.questions.train import train_options
+
+__all__ = [
+    "MAGICS",
+    "VERBS",
+    "WIDGETS",
+    "Code",
+    "Verb",
+    "add_options",
+    "given",
+    "images_call",
+    "python_call",
+    "read_images",
+]
 
 TERMINAL_ONLY = frozenset({"json", "traceback"})
 
@@ -72,6 +86,12 @@ VERBS: dict[str, Verb] = {
         advise_options,
         in_notebook="--requests-per-day 20000 --peak 5 --round-trip-ms 80 --price server=0.02:EUR",
     ),
+    "runs": Verb(
+        "what was trained, tuned and deployed; compare it, do it again",
+        "swift-otter compare calm-heron",
+        runs_options,
+        in_notebook="swift-otter reproduce",
+    ),
     "doctor": Verb("what is installed, what is missing, what to type", "", doctor_options, in_notebook="--gpu"),
     "demo": Verb("the main job on an embedded data set, in minutes", "", demo_options),
 }
@@ -120,30 +140,6 @@ def given(
     }
 
 
-@dataclass(frozen=True, slots=True)
-class Code:
-    """Python text that is shown as it stands: a variable's name, a call inside a call."""
-
-    text: str
-
-
-def python_call(function: str, *values: Any, **keywords: Any) -> str:
-    """The line of Python that does the same: ``nd.deploy(learn, target="tflite")``."""
-    shown = [*map(_shown, values), *(f"{name}={_shown(value)}" for name, value in keywords.items())]
-    return f"{function}({', '.join(shown)})"
-
-
-def _shown(value: Any) -> str:
-    if isinstance(value, Code):
-        return value.text
-    if isinstance(value, Mapping):
-        return "{" + ", ".join(f"{_shown(key)}: {_shown(one)}" for key, one in value.items()) + "}"
-    return json.dumps(value, ensure_ascii=False) if isinstance(value, str) else repr(value)
-
-
-_READERS = {".csv": "from_csv", **dict.fromkeys((".zip", ".tar", ".tar.gz", ".tgz"), "from_zip")}
-
-
 def read_images(path: str, settings: Mapping[str, Any], *, raw: bool = False) -> tuple[Any, str]:
     """The ImageSet at `path` with what was decided about its pictures, and the line of Python that gives it.
 
@@ -160,11 +156,3 @@ def read_images(path: str, settings: Mapping[str, Any], *, raw: bool = False) ->
         return images.apply([]), f"{call}.apply([])"
     place = path if Path(path).is_dir() else str(Path(path).parent)
     return decided(images), f"{call}.apply({python_call('nd.Journal', place)})"
-
-
-def images_call(path: str, settings: Mapping[str, Any]) -> tuple[str, str]:
-    """The name of the ImageSet constructor that reads `path`, and the line of Python that calls it."""
-    name = "from_folder"
-    if not Path(path).is_dir():
-        name = next((made for end, made in _READERS.items() if path.lower().endswith(end)), name)
-    return name, python_call(f"nd.ImageSet.{name}", path, **settings)

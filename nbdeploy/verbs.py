@@ -225,10 +225,37 @@ def _watch(every: Any) -> None:
             sys.stdout.flush()
 
 
+def runs(args: argparse.Namespace) -> Done:
+    """All runs as a table, or one of them and what is to be done with it."""
+    from nbdeploy.core.figures import check_picture, save_figure  # noqa: PLC0415 - called lazily
+    from nbdeploy.flow import runs as find  # noqa: PLC0415
+
+    for file in filter(None, (args.plot, args.history)):
+        check_picture(file)  # what cannot be is said first
+    found = find(**_keywords(args, only={"kind", "where", "status", "all", "removed"}))
+    if args.id is not None:
+        run, action = found[args.id], args.action or "show"
+        if action == "compare":
+            made: Any = found.compare(run, *args.words)
+        elif action in {"note", "tag"}:
+            made = run.note(" ".join(args.words)) if action == "note" else run.tag(*args.words)
+        else:
+            made = run if action == "show" else getattr(run, action)()
+        text = (
+            f"{run.id} is no longer listed. Undo: nbdeploy runs {run.id} restore" if action == "remove" else str(made)
+        )
+        return Done(made.to_dict(), text)
+    found = found.sort(args.sort) if args.sort else found
+    drawn = [f"{save_figure(found.plot(), args.plot)}: parallel coordinates"] if args.plot else []
+    drawn += [f"{save_figure(found.history(), args.history)}: epoch by epoch"] if args.history else []
+    return Done(found.to_dict(), "\n".join([str(found), *drawn]))
+
+
 def advise(args: argparse.Namespace) -> Done:
     """Say where a model should run, and draw what that costs where asked."""
     from nbdeploy.advising.advice import advise as run  # noqa: PLC0415 - called lazily
-    from nbdeploy.advising.chart import check_picture, save  # noqa: PLC0415
+    from nbdeploy.advising.chart import save  # noqa: PLC0415
+    from nbdeploy.core.figures import check_picture  # noqa: PLC0415
 
     if args.plot:
         check_picture(args.plot)  # what cannot be is said before anything is measured

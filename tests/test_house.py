@@ -87,6 +87,7 @@ def test_the_public_names_are_the_promised_ones() -> None:
         "errors",
         "export",
         "init",
+        "runs",
         "train",
         "verify",
     ]

@@ -25,6 +25,7 @@ from nbdeploy.exporting.graph import Deployable, activation_of, rewrite
 from nbdeploy.exporting.opening import opening_of
 from nbdeploy.exporting.program import Program
 from nbdeploy.templates.python.predict import preprocess
+from nbdeploy.tracking import lineage
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -89,6 +90,7 @@ def export(
     reference = Reference(files.held_out, expected, files.calibration)
     program = Program(exported, signature, reference, _name(name, learn))
     _compare(program, learn, files, replace)
+    lineage.exported(learn, program)
     return program
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import importlib
 import json
 import shlex
 from collections.abc import Callable
@@ -22,7 +23,11 @@ from nbdeploy.jupyter.notes import show_notes
 from nbdeploy.options import MAGICS, Code, add_options, given, python_call
 from nbdeploy.parsing import Parser
 
-_ENDPOINTS = ("nbdeploy.providers.table", "Endpoints")
+_LIVE = {
+    ("nbdeploy.providers.table", "Endpoints"): "nbdeploy.jupyter.widgets.endpoints",
+    ("nbdeploy.tracking.runs", "Runs"): "nbdeploy.jupyter.widgets.runs",
+}
+"""What a notebook shows live -> the module whose `show` does."""
 _ATTRIBUTE = "_nbdeploy_magics"
 
 
@@ -152,6 +157,16 @@ class Magics:
         say_line(python_call(f"{call}.{args.action}", *shown, **keywords))
         return getattr(one, args.action)(*values, **keywords)
 
+    def runs(self, line: str) -> Any:
+        """A live table of runs, or one of them and what is to be done with it; %runs --help says more."""
+        parsed = _parse("runs", line)
+        if parsed is None:
+            return None
+        parser, args = parsed
+        from nbdeploy.jupyter.running import asked_of_runs  # noqa: PLC0415 - only this magic needs it
+
+        return asked_of_runs(args, given(parser, args, only={"kind", "where", "status", "all", "removed"}))
+
     def advise(self, line: str) -> Any:
         """Say where a model should run, and what that costs; %advise --help says more."""
         parsed = _parse("advise", line)
@@ -214,7 +229,8 @@ def load(shell: Any) -> None:
         shell.events.register(event, callback)
     if shell.Completer is not None:
         shell.Completer.custom_matchers.append(magics.matcher)
-    shell.display_formatter.ipython_display_formatter.for_type_by_name(*_ENDPOINTS, _show_endpoints)
+    for kind, module in _LIVE.items():
+        shell.display_formatter.ipython_display_formatter.for_type_by_name(*kind, _shows(module))
     setattr(shell, _ATTRIBUTE, magics)
 
 
@@ -229,16 +245,18 @@ def unload(shell: Any) -> None:
         shell.events.unregister(event, callback)
     if shell.Completer is not None and magics.matcher in shell.Completer.custom_matchers:
         shell.Completer.custom_matchers.remove(magics.matcher)
-    with contextlib.suppress(KeyError):
-        shell.display_formatter.ipython_display_formatter.pop(".".join(_ENDPOINTS))
+    for kind in _LIVE:
+        with contextlib.suppress(KeyError):
+            shell.display_formatter.ipython_display_formatter.pop(".".join(kind))
     magics.end_notes()
     delattr(shell, _ATTRIBUTE)
 
 
-def _show_endpoints(endpoints: Any) -> None:
-    from nbdeploy.jupyter.widgets.endpoints import show  # noqa: PLC0415 - loads anywidget
+def _shows(module: str) -> Callable[[Any], None]:
+    def show(value: Any) -> None:
+        importlib.import_module(module).show(value)  # loads anywidget
 
-    show(endpoints)
+    return show
 
 
 def _names() -> list[str]:

@@ -24,4 +24,5 @@ def train_options(parser: Parser, *, notebook: bool) -> None:
     )
     parser.add_argument("--raw", action="store_true", help="without what was decided about the pictures")
     parser.add_argument("--valid", type=share, default=0.2, metavar="SHARE", help="share of files held out (0.2)")
+    parser.add_argument("--log", metavar="NAME", help="send figures to mlflow or tensorboard, where you have it")
     seed(parser)

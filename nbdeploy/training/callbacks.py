@@ -14,6 +14,7 @@ from nbdeploy.core.live import Live
 from nbdeploy.core.look import Html, bar, chance, output, quiet, table, tag
 from nbdeploy.core.numbers import duration
 from nbdeploy.errors import say
+from nbdeploy.tracking.recording import Recorded
 
 _GUESS_FROM = 0.5
 """Epochs after which the time left is guessed."""
@@ -127,3 +128,19 @@ class StopAtNaN(Callback):  # type: ignore[misc]
             side = "training" if self.training else "held-out"
             self.where = f"epoch {self.epoch + 1}, {side} batch {self.iter + 1}"
             raise CancelFitException
+
+
+class Series(Callback):  # type: ignore[misc]
+    """Notes the figures of every epoch for a run, counted over all fits."""
+
+    order = 65  # after Recorder has the figures
+
+    def __init__(self, run: Recorded) -> None:
+        super().__init__()
+        self.run = run
+        self.epochs = 0
+
+    def after_epoch(self) -> None:
+        self.epochs += 1
+        names = [name for name in self.recorder.metric_names if name not in {"epoch", "time"}]
+        self.run.metrics(dict(zip(names, self.recorder.values[-1], strict=False)), step=self.epochs)

@@ -23,7 +23,9 @@ from nbdeploy.data.imageset import ImageSet
 from nbdeploy.data.records import clean_hint, shown
 from nbdeploy.errors import DataError, NbdeployWarning, TrainError, UsageError
 from nbdeploy.templates.python.predict import preprocess
+from nbdeploy.tracking.recording import current
 from nbdeploy.training.arch import Arch, arch_names, find_arch, load_libraries
+from nbdeploy.training.recorded import recorded, series
 
 if TYPE_CHECKING:
     from fastai.data.core import DataLoaders
@@ -44,6 +46,7 @@ _LOADING = (OSError, SyntaxError, ValueError, EOFError)
 """What Pillow raises for pictures that it cannot read."""
 
 
+@recorded
 def train(
     images: ImageSet | str | Path,
     *,
@@ -59,6 +62,7 @@ def train(
     seed: int = 42,
     workers: int | None = None,
     cbs: Iterable[Any] = (),
+    log: str | Iterable[Any] | None = None,
 ) -> Learner:
     """Train an image classifier; gives a plain fastai Learner whose `dls.vocab` is ``images.labels``.
 
@@ -78,7 +82,8 @@ def train(
 
     The same `seed` gives the same weights, order and augmentation on the same machine; the random state of the caller
     is left as it was. `workers` are processes that load pictures: 0 for small sets. `cbs` are fastai callbacks for
-    this training; they do not stay on the Learner.
+    this training; they do not stay on the Learner. `log` sends figures to "mlflow" or "tensorboard", which are extras;
+    a logger of ``nbdeploy.training.loggers`` says where to.
 
     Shows a table that grows in a notebook, fastai's bar in a terminal, a line an epoch in a pipe. Ctrl-C stops it.
     Raises UnknownName for `arch`, WeightsUnavailable, UsageError, DataError, and TrainError for a picture that cannot
@@ -89,11 +94,13 @@ def train(
     found = find_arch(arch)
     if not isinstance(images, ImageSet):
         images = decided(ImageSet.from_folder(images, seed=seed))
+        current().data(images)
     elif remark := unapplied(images):
-        warnings.warn(remark, NbdeployWarning, stacklevel=2)
+        warnings.warn(remark, NbdeployWarning, stacklevel=3)  # beyond `recorded`
     _check_split(images)
     size = size or found.side or default_side(images)
     rate = lr or (_FINE_TUNE_RATE if pretrained else _SCRATCH_RATE)
+    current().params({"size": size, "lr": rate})
 
     with hushed():
         from nbdeploy.training.build import make_learner  # noqa: PLC0415
@@ -106,7 +113,7 @@ def train(
         dls = dataloaders(images, found, size=size, batch_size=batch_size, augment=augment, flip=flip, workers=workers)
         learn = make_learner(dls, found, size=size, pretrained=pretrained)
         stop = StopAtNaN()
-        watching = [stop, *cbs]
+        watching = [stop, *series(log), *cbs]
         if is_quiet() or in_notebook() or not _bar_fits():
             stack.enter_context(learn.no_bar())
             stack.enter_context(learn.no_logging())
