@@ -14,11 +14,12 @@ from nbdeploy.core.progress import step as progress_step
 from nbdeploy.errors import DataError, PipelineFailed, UnknownName, say
 from nbdeploy.pipeline.doing import Doing
 from nbdeploy.pipeline.hashes import Hashes
-from nbdeploy.pipeline.result import PipelineResult
+from nbdeploy.pipeline.result import How, PipelineResult
 from nbdeploy.pipeline.spec import Spec, read_spec
 from nbdeploy.pipeline.state import State
 from nbdeploy.pipeline.steps import Step, Work, steps_of
 from nbdeploy.pipeline.walk import Walk, Wanted
+from nbdeploy.tracking.recording import recording
 
 NAME = "pipeline.yaml"
 
@@ -86,10 +87,14 @@ class Pipeline:
         """
         wanted = self._wanted(until, force, provide=provide, overwrite=overwrite)
         state = State(self.spec.root, self.spec.name)
-        with state.alone():
+        with state.alone(), recording("pipeline", name=self.name, params={"folder": str(self.spec.root)}) as run:
             hashes = Hashes(self.spec.root, state.folder / "hashes.json")
             walk = Walk(self.steps, Work(self.spec, state, hashes, self.doing), wanted, around=_announced)
             result = walk.do()
+            run.metrics({f"{row.name} {key}": value for row in result.rows for key, value in row.figures.items()})
+            run.params({"done": [row.name for row in result.rows if row.how is How.done]})
+            if not result.ok:
+                run.ended("failed", result.failures[0])
         if not result.ok:
             first, *others = result.failures
             more = f"\nAlso: {'; '.join(others)}" if others else ""
