@@ -38,7 +38,10 @@ if TYPE_CHECKING:
     from nbdeploy.jupyter.widgets.collector import Collector
     from nbdeploy.providers.base import Plan
     from nbdeploy.providers.endpoint import Endpoint
-    from nbdeploy.training.images import train
+    from nbdeploy.training.images import find_lr, train
+    from nbdeploy.training.prebuilt import pretrained
+    from nbdeploy.training.rates import RateCurve
+    from nbdeploy.training.report import LearnReport, learn_report
 
 __all__ = [
     "RECIPES",
@@ -52,9 +55,11 @@ __all__ = [
     "Finding",
     "ImageSet",
     "Journal",
+    "LearnReport",
     "Plan",
     "Prediction",
     "Program",
+    "RateCurve",
     "Recipe",
     "Report",
     "Signature",
@@ -68,6 +73,9 @@ __all__ = [
     "endpoints",
     "errors",
     "export",
+    "find_lr",
+    "learn_report",
+    "pretrained",
     "train",
     "verify",
 ]
@@ -86,9 +94,11 @@ _HOME = {
     "Finding": "nbdeploy.core.finding",
     "ImageSet": "nbdeploy.data.imageset",
     "Journal": "nbdeploy.data.journal",
+    "LearnReport": "nbdeploy.training.report",
     "Plan": "nbdeploy.providers.base",
     "Prediction": "nbdeploy.core.prediction",
     "Program": "nbdeploy.exporting.program",
+    "RateCurve": "nbdeploy.training.rates",
     "Recipe": "nbdeploy.core.recipe",
     "Report": "nbdeploy.core.report",
     "Signature": "nbdeploy.core.signature",
@@ -100,6 +110,9 @@ _HOME = {
     "doctor": "nbdeploy.checkup",
     "endpoints": "nbdeploy.flow",
     "export": "nbdeploy.exporting.learner",
+    "find_lr": "nbdeploy.training.images",
+    "learn_report": "nbdeploy.training.report",
+    "pretrained": "nbdeploy.training.prebuilt",
     "train": "nbdeploy.training.images",
     "verify": "nbdeploy.flow",
 }

@@ -19,7 +19,7 @@ from nbdeploy.questions.advise import advise_options
 from nbdeploy.questions.data import audit_options, clean_options, collect_options, dataset_options
 from nbdeploy.questions.deploy import compare_options, deploy_options, predict_options, serve_options, verify_options
 from nbdeploy.questions.endpoints import demo_options, doctor_options, endpoints_options
-from nbdeploy.questions.train import train_options
+from nbdeploy.questions.train import pretrained_options, train_options
 
 TERMINAL_ONLY = frozenset({"json", "traceback"})
 
@@ -45,6 +45,12 @@ VERBS: dict[str, Verb] = {
         "build/digits -o build/model --arch resnet18 --epochs 5",
         train_options,
         in_notebook="build/digits --arch resnet18 --epochs 5",
+    ),
+    "pretrained": Verb(
+        "take a ready model with its labels, to deploy it untrained",
+        "mobilenet_v3_small --images photos -o build/ready",
+        pretrained_options,
+        in_notebook="mobilenet_v3_small --images photos",
     ),
     "deploy": Verb(
         "export, shrink, verify and bundle a model",

@@ -9,12 +9,13 @@ from html import escape
 from itertools import pairwise
 
 from nbdeploy.core.look import Html, joined, tag
-from nbdeploy.core.numbers import SPACE, quantity, superscript
+from nbdeploy.core.numbers import SPACE, superscript
 
 WIDTH, HEIGHT = 408, 176
 _LEFT, _RIGHT, _TOP, _BOTTOM = 44, 12, 8, 24
 _MOST_POINTS = 240
 """Of one line: more than a line of that width can show."""
+_MOST_DOTS = 40
 _ROUND = (1.0, 2.0, 2.5, 5.0, 10.0)
 
 Point = tuple[float, float]
@@ -45,7 +46,7 @@ class Axis:
         return (value - low) / ((high - low) or 1.0)
 
 
-def linear(low: float, high: float, *, text: Callable[[float], str] = quantity, most: int = 4) -> Axis:
+def linear(low: float, high: float, *, text: Callable[[float], str] = "{:.4g}".format, most: int = 4) -> Axis:
     """An axis that ends at a round number at or above `high`, with about `most` ticks."""
     span = (high - low) or 1.0
     raw = span / most
@@ -69,8 +70,10 @@ def powers(low: float, high: float) -> Axis:
 
 def percents(low: float) -> Axis:
     """An axis of shares up to 100 %, from a round tenth well below `low`."""
-    start = max(0.0, math.floor(10 * low - 0.5) / 10)
-    return linear(start, 1.0, text=lambda share: f"{100 * share:.0f}{SPACE}%")
+    below = 10 - max(0, math.floor(10 * low - 0.5))  # in tenths
+    step = 1 if below <= 5 else 2  # noqa: PLR2004 - at most six ticks
+    start = 10 - math.ceil(below / step) * step
+    return Axis(start / 10, 1.0, [(n / 10, f"{10 * n}{SPACE}%") for n in range(start, 11, step)])
 
 
 def chart(
@@ -146,7 +149,7 @@ def _drawn(line: Line, x: Axis, y: Axis) -> Html:
     path = " ".join(f"{across},{up}" for across, up in places)
     width = "2" if line.css == "accent" else "1.5"
     drawn = f'<polyline class="nbd-of-{line.css}" points="{path}" stroke="currentColor" stroke-width="{width}"/>'
-    if line.dots:
+    if line.dots and len(places) <= _MOST_DOTS:
         drawn += "".join(
             f'<circle class="nbd-dot-{line.css}" cx="{across}" cy="{up}" r="3" fill="currentColor"/>'
             for across, up in places
@@ -174,7 +177,8 @@ def _ring(x: Axis, y: Axis, point: Point) -> Html:
 def _key(line: Line) -> Html:
     dot = f'<circle class="nbd-dot-{line.css}" cx="10" cy="5" r="3" fill="currentColor"/>' if line.dots else ""
     sample = Html(
-        f'<svg class="nbd-sample" width="20" height="10" aria-hidden="true" fill="none"><line x1="0" x2="20" y1="5" y2="5" '
-        f'class="nbd-of-{line.css}" stroke="currentColor" stroke-width="2"/>{dot}</svg>'
+        '<svg class="nbd-sample" width="20" height="10" aria-hidden="true" fill="none">'
+        f'<line class="nbd-of-{line.css}" x1="0" x2="20" y1="5" y2="5" stroke="currentColor" stroke-width="2"/>'
+        f"{dot}</svg>"
     )
     return tag("span", "", sample, line.name)

@@ -20,6 +20,7 @@ def train_options(parser: Parser, *, notebook: bool) -> None:
     if not notebook:  # a notebook keeps the Learner; a terminal has to keep a file
         parser.add_argument("-o", "--out", metavar="MODEL", required=True, help="the folder to save the model in")
         parser.add_argument("--overwrite", action="store_true", help="take the place of a model that exists")
+        parser.add_argument("--report", metavar="FILE.html", help="write a page on what it gets right and wrong")
     parser.add_argument("--arch", type=NET, default="resnet18", help="any torchvision or timm name (resnet18)")
     parser.add_argument("--epochs", type=whole(1), default=5, metavar="N", help="passes over the pictures (5)")
     parser.add_argument("--size", type=whole(1), metavar="PIXELS", help="side of the square the model sees")
@@ -44,4 +45,17 @@ def train_options(parser: Parser, *, notebook: bool) -> None:
     )
     parser.add_argument("--raw", action="store_true", help="without what was decided about the pictures")
     parser.add_argument("--valid", type=share, default=0.2, metavar="SHARE", help="share of files held out (0.2)")
+    seed(parser)
+
+
+def pretrained_options(parser: Parser, *, notebook: bool) -> None:
+    """Give `parser` the options of `pretrained`."""
+    parser.add_argument("arch", type=NET, metavar="ARCH", help="any torchvision or timm name that has weights")
+    if not notebook:
+        parser.add_argument("-o", "--out", metavar="MODEL", required=True, help="the folder to save the model in")
+        parser.add_argument("--overwrite", action="store_true", help="take the place of a model that exists")
+    where = "a folder of pictures" + (", or the name of an ImageSet," if notebook else "")
+    parser.add_argument("--images", metavar="DIR", help=f"{where} to compare and calibrate with; made-up ones else")
+    parser.add_argument("--weights", metavar="FILE", help="your own: .pth, .pt or .safetensors")
+    parser.add_argument("--labels", metavar="FILE", help="its labels, one a line, in output order")
     seed(parser)

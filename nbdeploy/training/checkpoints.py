@@ -150,8 +150,8 @@ def fingerprint(files: Any) -> str:
 
 def _state_of(learn: Any, course: Course) -> dict[str, Any]:
     smooth = learn.recorder.smooth_loss
-    numbers = np.random.get_state()  # noqa: NPY002 - fastai draws from the global one
-    return _plain(
+    numbers: Any = np.random.get_state()  # noqa: NPY002 - fastai draws from the global one
+    state: dict[str, Any] = _plain(
         {
             "rows": course.rows,
             "took": course.took,
@@ -168,6 +168,7 @@ def _state_of(learn: Any, course: Course) -> dict[str, Any]:
             "loaders": [loader.rng.getstate() for loader in learn.dls.loaders],
         }
     )
+    return state
 
 
 def _put_back(learn: Any, saved: dict[str, Any]) -> None:
