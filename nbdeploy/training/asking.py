@@ -19,6 +19,7 @@ from nbdeploy.core.look import picture_of
 from nbdeploy.errors import DataError, UsageError
 from nbdeploy.training.gradcam import grad_cam
 from nbdeploy.training.opening import NoLabel
+from nbdeploy.training.seeds import seeded
 
 if TYPE_CHECKING:
     from fastai.data.core import TfmdDL
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
 _ONE = 1e-3
 """Rows of probabilities add up to 1 within this; other rows are scores yet."""
 _BATCH = 8
-_STRENGTH = 0.55
+_STRENGTH = 0.75
 """Of the heat over the picture, at its hottest."""
 
 
@@ -62,13 +63,8 @@ def labels_of(learn: Any) -> tuple[str, ...]:
 
 def answers(learn: Learner, *, tta: int = 0) -> tuple[np.ndarray, np.ndarray]:
     """Probabilities [pictures, classes] and the indices of the true labels, of all that is held out."""
-    with _as_it_was(learn):
-        if tta:
-            with torch.random.fork_rng(devices=range(torch.cuda.device_count())):
-                torch.manual_seed(0)
-                outputs, truth = learn.tta(ds_idx=1, n=tta)
-        else:
-            outputs, truth = learn.get_preds(ds_idx=1)
+    with seeded(0), _as_it_was(learn):
+        outputs, truth = learn.tta(ds_idx=1, n=tta) if tta else learn.get_preds(ds_idx=1)
     rows = outputs.detach().as_subclass(Tensor).float().cpu()
     if len(rows) and (rows.min() < 0 or (rows.sum(1) - 1).abs().max() > _ONE):
         rows = rows.softmax(1)
@@ -115,7 +111,7 @@ def _over(picture: Image.Image, heat: np.ndarray) -> Image.Image:
 
     small = Image.fromarray((255 * heat).astype(np.uint8)).resize(picture.size, Image.Resampling.BILINEAR)
     hot = Image.fromarray((255 * colormaps["inferno"](np.asarray(small) / 255.0)[..., :3]).astype(np.uint8))
-    mask = small.point(lambda value: round(255 * _STRENGTH * (0.35 + 0.65 * value / 255)))
+    mask = small.point(lambda value: round(_STRENGTH * value))
     return Image.composite(hot, picture.convert("L").convert("RGB"), mask)
 
 

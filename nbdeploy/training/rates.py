@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from nbdeploy.core.curves import Line, chart, linear, powers
+from nbdeploy.core.hush import hushed
 from nbdeploy.core.live import Live, in_notebook
 from nbdeploy.core.look import head, output, quiet, tag
 from nbdeploy.core.numbers import SPACE, TIMES, superscript
@@ -52,14 +53,14 @@ class RateCurve:
     def _repr_html_(self) -> str:
         at = min(range(len(self.rates)), key=lambda n: abs(math.log(self.rates[n] / self.suggestion)))
         shown = [loss for loss in self.losses if math.isfinite(loss)]
-        low, high = min(shown), min(max(shown), _TALLEST * shown[0])
+        high = min(max(shown), _TALLEST * shown[0])
         mantissa, exponent = f"{self.suggestion:.1e}".split("e")
         words = f"{mantissa}{SPACE}{TIMES}{SPACE}10{superscript(int(exponent))}"
         drawing = chart(
             "Loss by learning rate",
             [Line("", list(zip(self.rates, self.losses, strict=True)))],
             powers(self.rates[0], self.rates[-1]),
-            linear(max(0.0, low - 0.1 * (high - low)), high),
+            linear(0.0, high),
             says=str(self),
             under="learning rate",
             marks=[(self.suggestion, words)],
@@ -80,7 +81,7 @@ def find_rate(setup: Setup) -> RateCurve:
         if setup.pretrained and not setup.frozen:
             learn.unfreeze()
         learn.path = Path(folder)  # it keeps the weights beside the notebook otherwise
-        with learn.no_bar(), learn.no_logging():
+        with learn.no_bar(), learn.no_logging(), hushed():
             try:
                 (suggestion,) = learn.lr_find(start_lr=_LEAST, end_lr=_MOST, num_it=_STEPS, show_plot=False)
             except (IndexError, ValueError) as error:  # of a curve that has too few points

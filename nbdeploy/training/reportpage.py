@@ -138,7 +138,7 @@ def _misses(report: LearnReport) -> Html:
 
 
 def _miss(miss: Miss) -> Html:
-    verdict = "right, but only" if miss.answer == miss.label else "called"
+    verdict = "right, with" if miss.answer == miss.label else "called"
     said = f"{verdict} {miss.answer if miss.answer != miss.label else ''} {chance(miss.probability)}"
     return tag(
         "figure",
