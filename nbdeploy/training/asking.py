@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import torch
 from fastai.learner import Learner
 from fastai.torch_core import to_device
 from PIL import Image
