@@ -67,7 +67,11 @@ def _item_transforms(card: Card) -> list[Any]:
     # Cutting the middle square out and resizing it, then cutting its middle, is resizing the shorter side and cutting.
     how = Image.Resampling.BICUBIC if card.bicubic else Image.Resampling.BILINEAR
     resize = Resize(card.resize, method=card.method, pad_mode="zeros", resamples=(how, Image.Resampling.NEAREST))
-    return [resize] if card.resize == card.side else [resize, CropPad(card.side, pad_mode="zeros")]
+    if card.resize == card.side:
+        return [resize]
+    middle = CropPad(card.side, pad_mode="zeros")
+    middle.order = resize.order + 1  # by itself it comes before the resize
+    return [resize, middle]
 
 
 def _rows(images: ImageSet | str | Path, labels: set[str], seed: int) -> list[Row]:

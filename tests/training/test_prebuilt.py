@@ -84,9 +84,11 @@ def test_published_weights_come_from_the_cache_with_labels_and_preparation(tmp_p
     learn = nd.pretrained("squeezenet1_1", images=pictures)
     assert ["tench", "goldfish"] == list(learn.dls.vocab)[:2]
     file = next(pictures.rglob("*.png"))
-    with torch.no_grad():
-        expected = model.eval()(entry.transforms()(Image.open(file).convert("RGB"))[None]).softmax(1)[0]
-    assert (learn.predict(file)[2] - expected).abs().max() < 2e-3
+    expected = entry.transforms()(Image.open(file).convert("RGB"))
+    seen = learn.dls.test_dl([file], num_workers=0).one_batch()[0][0]
+    assert expected.shape == seen.shape
+    assert (seen - expected).abs().mean() < 0.05  # of pixels with a deviation of 1: half a pixel of rounding
+    assert all(torch.equal(value, learn.model.state_dict()[name]) for name, value in model.state_dict().items())
     assert "TORCH_FORCE_WEIGHTS_ONLY_LOAD" not in os.environ
 
 

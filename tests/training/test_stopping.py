@@ -25,7 +25,7 @@ def images(tmp_path_factory):
 def _callback(**events):
     from fastai.callback.core import Callback
 
-    return type("Own", (Callback,), {name: function for name, function in events.items()})()
+    return type("Own", (Callback,), events)()
 
 
 def _snapshots(kept):
