@@ -40,7 +40,10 @@ if TYPE_CHECKING:
     from nbdeploy.pipeline.running import Pipeline
     from nbdeploy.providers.base import Plan
     from nbdeploy.providers.endpoint import Endpoint
-    from nbdeploy.training.images import train
+    from nbdeploy.training.images import find_lr, train
+    from nbdeploy.training.prebuilt import pretrained
+    from nbdeploy.training.rates import RateCurve
+    from nbdeploy.training.report import LearnReport, learn_report
 
 __all__ = [
     "RECIPES",
@@ -54,10 +57,12 @@ __all__ = [
     "Finding",
     "ImageSet",
     "Journal",
+    "LearnReport",
     "Pipeline",
     "Plan",
     "Prediction",
     "Program",
+    "RateCurve",
     "Recipe",
     "Report",
     "Signature",
@@ -71,7 +76,10 @@ __all__ = [
     "endpoints",
     "errors",
     "export",
+    "find_lr",
     "init",
+    "learn_report",
+    "pretrained",
     "runs",
     "train",
     "verify",
@@ -80,7 +88,6 @@ __all__ = [
 __version__ = "0.1.0"
 
 _HOME = {
-    "RECIPES": "nbdeploy.core.recipe",
     "Advice": "nbdeploy.advising.advice",
     "Bundle": "nbdeploy.core.bundle",
     "Check": "nbdeploy.core.report",
@@ -91,10 +98,13 @@ _HOME = {
     "Finding": "nbdeploy.core.finding",
     "ImageSet": "nbdeploy.data.imageset",
     "Journal": "nbdeploy.data.journal",
+    "LearnReport": "nbdeploy.training.report",
     "Pipeline": "nbdeploy.pipeline.running",
     "Plan": "nbdeploy.providers.base",
     "Prediction": "nbdeploy.core.prediction",
     "Program": "nbdeploy.exporting.program",
+    "RECIPES": "nbdeploy.core.recipe",
+    "RateCurve": "nbdeploy.training.rates",
     "Recipe": "nbdeploy.core.recipe",
     "Report": "nbdeploy.core.report",
     "Signature": "nbdeploy.core.signature",
@@ -106,7 +116,10 @@ _HOME = {
     "doctor": "nbdeploy.checkup",
     "endpoints": "nbdeploy.flow",
     "export": "nbdeploy.exporting.learner",
+    "find_lr": "nbdeploy.training.images",
     "init": "nbdeploy.pipeline.project",
+    "learn_report": "nbdeploy.training.report",
+    "pretrained": "nbdeploy.training.prebuilt",
     "runs": "nbdeploy.flow",
     "train": "nbdeploy.training.images",
     "verify": "nbdeploy.flow",

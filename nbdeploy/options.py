@@ -21,7 +21,7 @@ from nbdeploy.questions.deploy import compare_options, deploy_options, predict_o
 from nbdeploy.questions.endpoints import demo_options, doctor_options, endpoints_options
 from nbdeploy.questions.pipeline import init_options, run_options
 from nbdeploy.questions.runs import runs_options
-from nbdeploy.questions.train import train_options
+from nbdeploy.questions.train import pretrained_options, train_options
 
 __all__ = [
     "MAGICS",
@@ -62,6 +62,12 @@ VERBS: dict[str, Verb] = {
         "build/digits -o build/model --arch resnet18 --epochs 5",
         train_options,
         in_notebook="build/digits --arch resnet18 --epochs 5",
+    ),
+    "pretrained": Verb(
+        "take a ready model with its labels, to deploy it untrained",
+        "mobilenet_v3_small --images photos -o build/ready",
+        pretrained_options,
+        in_notebook="mobilenet_v3_small --images photos",
     ),
     "deploy": Verb(
         "export, shrink, verify and bundle a model",

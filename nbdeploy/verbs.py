@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import shlex
 import sys
 import time
@@ -72,16 +73,47 @@ def train(args: argparse.Namespace) -> Done:
     )  # what cannot be is said before minutes of work
     find_arch(args.arch)
     images, _ = read_images(args.data, _keywords(args, only={"valid", "seed"}), raw=args.raw)
-    learn = fit(images, **_keywords(args, leave={"data", "out", "overwrite", "valid", "raw"}))
-    loss, accuracy = learn.recorder.values[-1][1:3]  # of the last epoch, on the held-out files
+    learn = fit(images, **_keywords(args, leave={"data", "out", "overwrite", "valid", "raw", "report"}))
+    kept = learn.history["kept"]
+    loss, accuracy = (learn.history["epochs"][kept - 1][name] for name in ("valid_loss", "accuracy"))
+    if int(os.environ.get("RANK") or 0):  # one of several processes that trained together: the first one saves
+        return Done({}, "")
     program = export(learn, name=Path(args.out).name)
     program.save(args.out, overwrite=args.overwrite)
     quoted = shlex.quote(args.out)
     text = (
         f"{args.out}: {args.arch}, {accuracy:.1%} of held-out files right\n"
+        f"{_report(learn, args.report)}"
         f"Next: nbdeploy deploy {quoted} --target tflite -o {quoted}-tflite"
     )
-    return Done({"path": args.out, "arch": args.arch, "accuracy": float(accuracy), "loss": float(loss)}, text)
+    history = {key: learn.history[key] for key in ("kept", "stopped", "resumed", "lr")}
+    return Done({"path": args.out, "arch": args.arch, "accuracy": accuracy, "loss": loss, **history}, text)
+
+
+def _report(learn: Any, path: str | None) -> str:
+    """Write the page of --report; gives the line that says so."""
+    if path is None:
+        return ""
+    from nbdeploy.training.report import learn_report  # noqa: PLC0415 - called lazily
+
+    return f"{learn_report(learn).save(path)}: what it gets right and wrong\n"
+
+
+def pretrained(args: argparse.Namespace) -> Done:
+    """Load, export, save."""
+    from nbdeploy.core.files import check_place  # noqa: PLC0415 - called lazily
+    from nbdeploy.exporting.learner import export  # noqa: PLC0415
+    from nbdeploy.training.prebuilt import pretrained as ready  # noqa: PLC0415
+
+    check_place(Path(args.out), overwrite=args.overwrite, mark="program.json")
+    program = export(ready(**_keywords(args, leave={"out", "overwrite"})), name=Path(args.out).name)
+    program.save(args.out, overwrite=args.overwrite)
+    quoted, count = shlex.quote(args.out), len(program.signature.labels)
+    text = (
+        f"{args.out}: {args.arch} with {count:,} labels\n"
+        f"Next: nbdeploy deploy {quoted} --target tflite -o {quoted}-tflite"
+    )
+    return Done({"path": args.out, "arch": args.arch, "labels": count}, text)
 
 
 def deploy(args: argparse.Namespace) -> Done:

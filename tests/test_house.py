@@ -58,7 +58,6 @@ def test_the_public_names_are_the_promised_ones() -> None:
     import nbdeploy
 
     promised = [
-        "RECIPES",
         "Advice",
         "Bundle",
         "Check",
@@ -69,10 +68,13 @@ def test_the_public_names_are_the_promised_ones() -> None:
         "Finding",
         "ImageSet",
         "Journal",
+        "LearnReport",
         "Pipeline",
         "Plan",
         "Prediction",
         "Program",
+        "RECIPES",
+        "RateCurve",
         "Recipe",
         "Report",
         "Signature",
@@ -86,7 +88,10 @@ def test_the_public_names_are_the_promised_ones() -> None:
         "endpoints",
         "errors",
         "export",
+        "find_lr",
         "init",
+        "learn_report",
+        "pretrained",
         "runs",
         "train",
         "verify",

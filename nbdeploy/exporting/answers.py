@@ -86,11 +86,14 @@ def _raw_files(dataset: Any, labels: Sequence[str]) -> Pairs:
 
     Files that are gone are named in a NbdeployWarning.
     """
+    from nbdeploy.training.opening import NoLabel  # noqa: PLC0415 - fastai is slow to import
+
     tls = getattr(dataset, "tls", None)
     if not tls:
         return []
     found: Pairs = []
     gone: list[Path] = []
+    known = len(tls) > 1 and not any(isinstance(tfm, NoLabel) for tfm in tls[1].tfms.fs)
     items = tls[0].items
     rows = (items.iloc[i] for i in range(len(items))) if hasattr(items, "iloc") else items  # a table iterates columns
     for index, item in enumerate(rows):
@@ -100,7 +103,7 @@ def _raw_files(dataset: Any, labels: Sequence[str]) -> Pairs:
         if not path.is_file():
             gone.append(path)
             continue
-        label = labels[int(tls[1][index])] if len(tls) > 1 else None
+        label = labels[int(tls[1][index])] if known else None
         found.append((path, label))
     if gone:
         warnings.warn(

@@ -97,6 +97,22 @@ class Magics:
         say_line(python_call("nd.train", shown, **keywords))
         return train(images, **keywords)
 
+    def pretrained(self, line: str) -> Any:
+        """Take a ready model with its labels; %pretrained --help says more."""
+        parsed = _parse("pretrained", line)
+        if parsed is None:
+            return None
+        parser, args = parsed
+        from nbdeploy.training.prebuilt import pretrained  # noqa: PLC0415 - imports torch
+
+        keywords = given(parser, args, leave={"arch"})
+        shown = dict(keywords)
+        found, value = self.names.variable(args.images) if args.images else (False, None)
+        if found:
+            keywords["images"], shown["images"] = value, Code(args.images)
+        say_line(python_call("nd.pretrained", args.arch, **shown))
+        return pretrained(args.arch, **keywords)
+
     def deploy(self, line: str) -> Any:
         """Export, shrink, verify and bundle a model; %deploy --help says more."""
         parsed = _parse("deploy", line)

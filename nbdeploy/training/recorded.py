@@ -37,6 +37,15 @@ def recorded(train: Callable[P, R]) -> Callable[P, R]:
     return run
 
 
+def outcome(learn: Any) -> None:
+    """Note what is kept: the figures of that epoch, and whether training was stopped before its end."""
+    history = learn.history
+    current().metrics(history["epochs"][history["kept"] - 1])
+    current().params({"epoch": history["kept"]})
+    if history["stopped"]:
+        current().ended("stopped", f"in epoch {history['stopped']}")
+
+
 def series(log: Any = None) -> list[Any]:
     """The callbacks that note figures: for the run that is being recorded, and for the loggers that `log` names.
 
