@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from nbdeploy.providers.base import Plan
     from nbdeploy.providers.endpoint import Endpoint
     from nbdeploy.training.images import train
+    from nbdeploy.tuning.tune import tune
 
 __all__ = [
     "RECIPES",
@@ -69,6 +70,7 @@ __all__ = [
     "errors",
     "export",
     "train",
+    "tune",
     "verify",
 ]
 
@@ -101,6 +103,7 @@ _HOME = {
     "endpoints": "nbdeploy.flow",
     "export": "nbdeploy.exporting.learner",
     "train": "nbdeploy.training.images",
+    "tune": "nbdeploy.tuning.tune",
     "verify": "nbdeploy.flow",
 }
 

@@ -86,6 +86,7 @@ def test_the_public_names_are_the_promised_ones() -> None:
         "errors",
         "export",
         "train",
+        "tune",
         "verify",
     ]
     assert promised == nbdeploy.__all__
