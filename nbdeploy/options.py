@@ -20,6 +20,7 @@ from nbdeploy.questions.data import audit_options, clean_options, collect_option
 from nbdeploy.questions.deploy import compare_options, deploy_options, predict_options, serve_options, verify_options
 from nbdeploy.questions.endpoints import demo_options, doctor_options, endpoints_options
 from nbdeploy.questions.train import train_options
+from nbdeploy.questions.tune import tune_options
 
 TERMINAL_ONLY = frozenset({"json", "traceback"})
 
@@ -45,6 +46,12 @@ VERBS: dict[str, Verb] = {
         "build/digits -o build/model --arch resnet18 --epochs 5",
         train_options,
         in_notebook="build/digits --arch resnet18 --epochs 5",
+    ),
+    "tune": Verb(
+        "try many ways to train, and train the best one",
+        "build/digits -o build/model --trials 20 --arch resnet18,mobilenet_v3_small --lr 1e-4..1e-2 --time-limit 30min",
+        tune_options,
+        in_notebook="build/digits --trials 20 --arch resnet18,mobilenet_v3_small --lr 1e-4..1e-2 --time-limit 30min",
     ),
     "deploy": Verb(
         "export, shrink, verify and bundle a model",
@@ -129,6 +136,8 @@ def _shown(value: Any) -> str:
         return value.text
     if isinstance(value, Mapping):
         return "{" + ", ".join(f"{_shown(key)}: {_shown(one)}" for key, one in value.items()) + "}"
+    if isinstance(value, list):
+        return f"[{', '.join(map(_shown, value))}]"
     return json.dumps(value, ensure_ascii=False) if isinstance(value, str) else repr(value)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 
 @dataclass(frozen=True, slots=True)
@@ -14,3 +15,9 @@ class Epoch:
     valid_loss: float
     accuracy: float
     """Of the held-out files, 0..1."""
+
+
+def last_figures(learn: Any) -> dict[str, float]:
+    """``train_loss valid_loss accuracy ...`` after the last epoch of a Learner, as its Recorder has them."""
+    recorder = learn.recorder
+    return dict(zip(recorder.metric_names[1:], map(float, recorder.values[-1]), strict=False))

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from fastai.callback.core import Callback as FastaiCallback
 
-from nbdeploy.training.epoch import Epoch
+from nbdeploy.training.epoch import Epoch, last_figures
 
 
 class Heed(FastaiCallback):  # type: ignore[misc]
@@ -28,5 +28,5 @@ class Heed(FastaiCallback):  # type: ignore[misc]
 
     def after_epoch(self) -> None:
         self.done += 1
-        figures = dict(zip(self.recorder.metric_names[1:], self.recorder.values[-1], strict=False))
-        self.tell(Epoch(self.done, self.planned, float(figures["valid_loss"]), float(figures["accuracy"])))
+        figures = last_figures(self.learn)
+        self.tell(Epoch(self.done, self.planned, figures["valid_loss"], figures["accuracy"]))

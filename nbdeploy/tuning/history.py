@@ -54,7 +54,7 @@ def _line(place, dots: Sequence[tuple[int, Trial, float]], objective: str) -> st
         top = amount if better else top
         points.append(place(at, top))
     if points:
-        points.append((place(dots[-1][0], top)))
+        points.append(place(dots[-1][0], top))
     drawn = " ".join(f"{x:.1f},{y:.1f}" for x, y in points)
     return f'<polyline points="{drawn}" fill="none" style="stroke:var(--nbd-accent);stroke-width:1.5;opacity:.55"/>'
 

@@ -101,10 +101,9 @@ class Show:
         known = f"; best: trial {best.number}" if best and best.number != trial.number else "; the best so far"
         rest = f"; about {duration(round(left))} left" if left else ""
         told = known if best else ""
-        mark = words.state(trial)
-        return f"trial {trial.number} ({desk.ended()} of {desk.wanted}) {mark}: {found}; {words.params(trial)}, " + (
-            f"{duration(trial.seconds)}{told}{rest}"
-        )
+        mark, took = words.state(trial), duration(trial.seconds)
+        which = f"trial {trial.number} ({desk.ended()} of {desk.wanted})"
+        return f"{which} {mark}: {found}; {words.params(trial)}, {took}{told}{rest}"
 
 
 def board(
@@ -120,7 +119,8 @@ def board(
     heads = ("Trial", *(words.title(name).capitalize() for name in open_), *map(str.capitalize, objectives), "", "Time")
     numbers = [name for name in open_ if any(isinstance(t.params.get(name), int | float) for t in trials)]
     kinds = "n" + "".join("n" if name in numbers else "l" for name in open_) + "n" * len(objectives) + "tn"
-    rows = [_row(trial, open_, objectives, best, (bars or {}).get(trial.number), front) for trial in trials]
+    states = [(bars or {}).get(trial.number) or _state(trial, best, front) for trial in trials]
+    rows = [_row(trial, open_, objectives, state=state) for trial, state in zip(trials, states, strict=True)]
     earlier, shown = rows[:-_SHOWN], rows[-_SHOWN:]
     css = "nbd-full nbd-mid"
     return [
@@ -130,21 +130,14 @@ def board(
     ]
 
 
-def _row(
-    trial: Trial,
-    open_: Sequence[str],
-    objectives: Sequence[str],
-    best: Trial | None,
-    running: Html | None,
-    front: Sequence[int],
-) -> tuple[str, ...]:
+def _row(trial: Trial, open_: Sequence[str], objectives: Sequence[str], *, state: Html) -> tuple[str, ...]:
     took = duration(trial.seconds) if trial.seconds else ""
     cells = [words.value(name, trial.params.get(name)) for name in open_]
     found: list[str] = list(words.values(trial, objectives))
     if "latency" in objectives and (beside := words.beside(trial)):
         at = list(objectives).index("latency")
         found[at] = joined(found[at], quiet(beside))
-    return (str(trial.number), *cells, *found, running or _state(trial, best, front), took)
+    return (str(trial.number), *cells, *found, state, took)
 
 
 def _state(trial: Trial, best: Trial | None, front: Sequence[int]) -> Html:

@@ -58,7 +58,7 @@ class Listener(Protocol):
         """What it does after training."""
 
 
-class Ended(Exception):  # noqa: N818 - no error: somebody ended the trial
+class Ended(Exception):
     """The trial is to end now: ``pruned`` or ``stopped``."""
 
     def __init__(self, state: str, why: str) -> None:

@@ -8,6 +8,7 @@ files under the same paths.
 from __future__ import annotations
 
 import contextlib
+import importlib
 import io
 import os
 import pickle  # what is pickled goes to the cluster's own workers only
@@ -53,15 +54,14 @@ def engine(job: Job, desk: Desk, workers: int | None) -> None:
 
 def _fit(job: Job, desk: Desk, workers: int | None) -> None:
     places = [os.path.abspath(place) for place in sys.path]
-    told = ray.put(pickle.dumps(job))
+    home, told = __name__, ray.put(pickle.dumps(job))
 
     def trainable(config: dict[str, Any]) -> None:
         sys.path.extend(place for place in places if place not in sys.path)
-        from nbdeploy.tuning import raytune  # noqa: PLC0415 - on the worker, which finds it by these places
+        # Imported on the worker, which finds it by these places.
+        importlib.import_module(home).one(ray.get(told), config)
 
-        raytune.one(ray.get(told), config)
-
-    room = {"cpu": 1, "gpu": 1} if ray.cluster_resources().get("GPU") else {"cpu": 1}  # type: ignore[no-untyped-call]
+    room: dict[str, float] = {"cpu": 1, "gpu": 1} if ray.cluster_resources().get("GPU") else {"cpu": 1}  # type: ignore[no-untyped-call]
     with tempfile.TemporaryDirectory(prefix="nbdeploy-tune-") as place, warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of Ray about its own future
         left = None if desk.deadline is None else max(1.0, desk.deadline - time.monotonic())
@@ -80,7 +80,7 @@ def _fit(job: Job, desk: Desk, workers: int | None) -> None:
             tuner.fit()
 
 
-class _Search(Searcher):  # type: ignore[misc]
+class _Search(Searcher):
     """What Ray Tune asks for the next trial, and tells how one ended."""
 
     def __init__(self, desk: Desk) -> None:
@@ -113,11 +113,11 @@ class _Search(Searcher):  # type: ignore[misc]
         """Nothing: the study is kept where it always is."""
 
 
-class _Pruning(FIFOScheduler):  # type: ignore[misc]
+class _Pruning(FIFOScheduler):
     """What Ray Tune asks after each epoch whether a trial is to go on: the study's own pruner answers."""
 
     def __init__(self, desk: Desk) -> None:
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call]
         self.desk = desk
 
     def on_trial_result(self, tune_controller: Any, trial: Any, result: dict[str, Any]) -> str:

@@ -13,6 +13,7 @@ from nbdeploy.core import look
 from nbdeploy.core.numbers import SPACE, percent
 from nbdeploy.core.summary import in_columns
 from nbdeploy.errors import NbdeployWarning, UsageError
+from nbdeploy.training.epoch import last_figures
 from nbdeploy.tuning import words
 from nbdeploy.tuning.look import board
 from nbdeploy.tuning.space import Space
@@ -69,7 +70,7 @@ class Tuning:
         import pandas as pd  # noqa: PLC0415 - slow to import
 
         rows = [
-            {"number": t.number, "state": t.state, **t.params, **t.values, "seconds": t.seconds, "why": t.why}
+            {"number": t.number, "state": t.state, **t.params, **dict(t.values), "seconds": t.seconds, "why": t.why}
             for t in self.tried
         ]
         columns = ["number", "state", *self.space.open, *self.objectives, "seconds", "why"]
@@ -82,15 +83,19 @@ class Tuning:
             return None
         from nbdeploy.verification.compare import wilson  # noqa: PLC0415 - numpy
 
-        figures = dict(zip(self.learn.recorder.metric_names[1:], self.learn.recorder.values[-1], strict=False))
         files = len(self.images.valid)
-        accuracy = float(figures["accuracy"])
+        accuracy = last_figures(self.learn)["accuracy"]
         return {"accuracy": accuracy, "interval": list(wilson(round(accuracy * files), files)), "files": files}
 
     @property
     def call(self) -> str:
         """The line of Python that trains the best."""
         return self._call(self.best)
+
+    @property
+    def recipe(self) -> str:
+        """How the best trial was shrunk; fp32 where nothing was deployed."""
+        return str(self.best.params.get("recipe", self.space.fixed.get("recipe", "fp32")))
 
     def params(self, trial: int | None = None) -> dict[str, Any]:
         """The keywords of nd.train of the best trial, or of the one of that number."""
@@ -112,8 +117,7 @@ class Tuning:
 
         if self.learn is None:
             self.learn = self.train()
-        recipe = self.best.params.get("recipe", self.space.fixed.get("recipe", "fp32"))
-        return deploy(self.learn, **{"target": self.target, "recipe": recipe, **settings})
+        return deploy(self.learn, **{"target": self.target, "recipe": self.recipe, **settings})
 
     def save(self, out: str | Path, *, overwrite: bool = False) -> Path:
         """Save the Program of `learn` in a folder. Raises OutputError, or UsageError where there is no Learner."""

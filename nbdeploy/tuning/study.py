@@ -94,7 +94,7 @@ def _study(
             raise UsageError(
                 f'The tuning "{name}" was asked something else before: {", ".join(other)} differ'
                 f"{'s' if len(other) == 1 else ''}.",
-                hint="Choose another name (--name), or start it afresh: resume=False (--no-resume); the old one is kept.",
+                hint="Choose another name (--name), or begin afresh with resume=False (--no-resume); both are kept.",
             )
         _mend(study)
         # Begun again with the same numbers, a resumed study would try again what it tried.
@@ -177,10 +177,9 @@ def _differing(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
         one, other = before.get(key), now.get(key)
         if one == other:
             continue
-        inner = [name for name in {*one, *other} if one.get(name) != other.get(name)] if _both(one, other) else []
-        odd += sorted(inner) or [key]
+        if isinstance(one, Mapping) and isinstance(other, Mapping):
+            odd += sorted(name for name in {*one, *other} if one.get(name) != other.get(name))
+        else:
+            odd.append(key)
     return list(dict.fromkeys(odd))
 
-
-def _both(one: Any, other: Any) -> bool:
-    return isinstance(one, Mapping) and isinstance(other, Mapping)

@@ -225,6 +225,4 @@ def main(told: str) -> None:
 
 
 if __name__ == "__main__":
-    from nbdeploy.tuning import workers  # its classes are the ones that were pickled, not those of __main__
-
-    workers.main(sys.argv[1])
+    main(sys.argv[1])
