@@ -122,12 +122,15 @@ def board(
     states = [(bars or {}).get(trial.number) or _state(trial, best, front) for trial in trials]
     rows = [_row(trial, open_, objectives, state=state) for trial, state in zip(trials, states, strict=True)]
     earlier, shown = rows[:-_SHOWN], rows[-_SHOWN:]
-    css = "nbd-full nbd-mid"
     return [
         history(trials, objectives[0], best),
-        details(f"{len(earlier)} earlier trials", table(earlier, kinds, heads=heads, css=css)) if earlier else Html(""),
-        table(shown, kinds, heads=heads, css=css) if shown else Html(""),
+        details(f"{len(earlier)} earlier trials", _table(earlier, kinds, heads)) if earlier else Html(""),
+        _table(shown, kinds, heads) if shown else Html(""),
     ]
+
+
+def _table(rows: Sequence[Sequence[str]], kinds: str, heads: Sequence[str]) -> Html:
+    return tag("div", "nbd-scroll", table(rows, kinds, heads=heads, css="nbd-full nbd-mid"))
 
 
 def _row(trial: Trial, open_: Sequence[str], objectives: Sequence[str], *, state: Html) -> tuple[str, ...]:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import importlib
 import io
+import json
 import os
 import pickle  # what is pickled goes to the cluster's own workers only
 import sys
@@ -39,6 +40,7 @@ from nbdeploy.tuning.trial import Outcome
 from nbdeploy.tuning.workers import STOPPED
 
 _NUMBER, _PARAMS, _EPOCH, _OUTCOME = "number", "params", "epoch", "outcome"
+"""Keys of what is told to a trial and what it tells; the last two as JSON, for Ray Tune takes dictionaries apart."""
 
 
 def engine(job: Job, desk: Desk, workers: int | None) -> None:
@@ -73,6 +75,7 @@ def _fit(job: Job, desk: Desk, workers: int | None) -> None:
                 num_samples=-1,
                 max_concurrent_trials=workers,
                 time_budget_s=left,
+                reuse_actors=True,  # a new process loads PyTorch for ten seconds
             ),
             run_config=tune.RunConfig(storage_path=place, verbose=0),
         )
@@ -104,7 +107,7 @@ class _Search(Searcher):
         if error:
             self.desk.done(number, Outcome("failed", why="its process on the cluster ended"))
         elif result and _OUTCOME in result:
-            self.desk.done(number, Outcome(**result[_OUTCOME]))
+            self.desk.done(number, Outcome(**json.loads(result[_OUTCOME])))
 
     def save(self, checkpoint_path: str) -> None:
         """Nothing: the study is kept where it always is."""
@@ -125,12 +128,13 @@ class _Pruning(FIFOScheduler):
         if number not in self.desk.running():
             return str(TrialScheduler.STOP)
         if _EPOCH in result:
-            why = self.desk.epoch(number, Epoch(**result[_EPOCH]))
+            epoch = Epoch(**json.loads(result[_EPOCH]))
+            why = self.desk.epoch(number, epoch)
             if why:
                 seconds = round(float(result.get("time_total_s", 0.0)), 2)
                 self.desk.done(number, Outcome("pruned", why=why, seconds=seconds))
                 return str(TrialScheduler.STOP)
-            self.desk.step(number, result[_EPOCH]["done"] / result[_EPOCH]["planned"])
+            self.desk.step(number, epoch.done / epoch.planned)
         elif "stage" in result:
             self.desk.stage(number, result["stage"])
         return str(TrialScheduler.STOP if self.desk.over() else TrialScheduler.CONTINUE)
@@ -143,7 +147,7 @@ class _Far:
         """Ray Tune is told of epochs, not of batches."""
 
     def epoch(self, epoch: Epoch) -> None:
-        tune.report({"accuracy": epoch.accuracy, _EPOCH: asdict(epoch)})
+        tune.report({"accuracy": epoch.accuracy, _EPOCH: json.dumps(asdict(epoch))})
 
     def stage(self, what: str) -> None:
         tune.report({"accuracy": 0.0, "stage": what})
@@ -154,4 +158,4 @@ def one(told: bytes, config: dict[str, Any]) -> None:
     job = pickle.loads(told)  # noqa: S301 - written by the process that started this cluster's job
     with contextlib.redirect_stdout(sys.stderr):
         outcome = run(job, config[_PARAMS], _Far())
-    tune.report({"accuracy": outcome.values.get("accuracy", 0.0), _OUTCOME: asdict(outcome)})
+    tune.report({"accuracy": outcome.values.get("accuracy", 0.0), _OUTCOME: json.dumps(asdict(outcome))})

@@ -91,6 +91,8 @@ class Space:
         scratch = given.get("pretrained", True) in (False, [False])
         usual: dict[str, Any] = {"lr": _RATES[not scratch], "epochs": (2, 8), "augment": [True, False]}
         read = {name: _read(name, value) for name, value in {**usual, **given}.items()}
+        order = {name: place for place, name in enumerate(_KNOBS)}
+        read = {name: read[name] for name in sorted(read, key=lambda name: order.get(name, len(order)))}
         open_ = {name: value for name, value in read.items() if isinstance(value, Range | Choice)}
         if not open_:
             raise UsageError(

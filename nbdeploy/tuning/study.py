@@ -182,4 +182,3 @@ def _differing(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
         else:
             odd.append(key)
     return list(dict.fromkeys(odd))
-

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from nbdeploy.core.numbers import compared, milliseconds, percent, quantity, size
+from nbdeploy.core.numbers import milliseconds, percent, quantity, size
 from nbdeploy.tuning.trial import Trial
 
 UNITS = {"accuracy": percent, "size": size, "latency": milliseconds}
@@ -24,7 +24,7 @@ def value(name: str, amount: Any) -> str:
 
 def title(name: str) -> str:
     """A parameter's name over a column."""
-    return {"lr": "learning rate", "arch": "network"}.get(name, name.replace("_", " "))
+    return {"lr": "learning rate", "arch": "network", "size": "side"}.get(name, name.replace("_", " "))
 
 
 def params(trial: Trial, *, leave: Iterable[str] = ()) -> str:
@@ -46,11 +46,9 @@ def values(trial: Trial, objectives: Sequence[str]) -> list[str]:
 
 
 def beside(trial: Trial) -> str:
-    """How quick the deployed model is beside PyTorch; empty where it was not timed."""
-    now, before = trial.values.get("latency"), trial.figures.get("latency_original")
-    if not now or not before:
-        return ""
-    return f"{compared(now, before, less='faster', more='slower')} than PyTorch".replace("about the same than", "as")
+    """What the trained model itself took, in turns with the deployed one; empty where nothing was timed."""
+    before = trial.figures.get("latency_original")
+    return f"PyTorch {milliseconds(before)}" if before else ""
 
 
 def state(trial: Trial) -> str:
