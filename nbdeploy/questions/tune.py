@@ -33,20 +33,22 @@ def _several(one: Callable[[str], Any]) -> Callable[[str], Any]:
         low, dots, high = text.partition("..")
         if dots:
             return one(low), one(high)
-        values = [one(part) for part in listed(text)]
-        if not values:
-            raise argparse.ArgumentTypeError("takes at least one value")
-        return values[0] if len(values) == 1 else values
+        return _one_or_more([one(part) for part in listed(text)])
 
     return read
+
+
+def _one_or_more(values: list[Any]) -> Any:
+    if not values:
+        raise argparse.ArgumentTypeError("takes at least one value")
+    return values[0] if len(values) == 1 else values
 
 
 def _names(one: Callable[[str], str], names: Callable[[], Any]) -> Named:
     """The type of one name or several, with completion."""
 
     def read(text: str) -> Any:
-        values = [one(part) for part in listed(text)]
-        return values[0] if len(values) == 1 else values
+        return _one_or_more([one(part) for part in listed(text)])
 
     return Named(names, read)
 

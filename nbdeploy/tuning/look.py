@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from nbdeploy.core.live import Live, in_notebook
 from nbdeploy.core.look import Html, bar, details, head, html, joined, output, quiet, sign, table, tag
-from nbdeploy.core.numbers import duration
+from nbdeploy.core.numbers import SPACE, duration
 from nbdeploy.core.progress import is_quiet
 from nbdeploy.errors import say
 from nbdeploy.tuning import words
@@ -54,7 +54,7 @@ class Show:
         self.stages.pop(trial.number, None)
         self.draw()
         if self.plain:
-            say(self._line(trial))
+            say(self._line(trial).replace(SPACE, " "))
 
     def draw(self, *, urgent: bool = True) -> None:
         """Draw the page anew."""
@@ -84,7 +84,7 @@ class Show:
         share = (done + sum(self.shares.values())) / max(1, desk.wanted)
         left = desk.seconds_left(workers)
         parts = [f"{done} of {desk.wanted} trials"]
-        parts += [f"about {duration(round(left))} left"] if left else []
+        parts += [f"about {duration(round(left))} left"] if left and left >= 1 else []
         parts += [f"{workers} at once"] if workers > 1 else []
         return tag("div", "nbd-beside nbd-mid", bar(share), quiet(", ".join(parts)))
 
@@ -99,7 +99,7 @@ class Show:
         found = words.all_values(trial.values) or trial.why
         best, left = desk.best(), desk.seconds_left(self.workers)
         known = f"; best: trial {best.number}" if best and best.number != trial.number else "; the best so far"
-        rest = f"; about {duration(round(left))} left" if left else ""
+        rest = f"; about {duration(round(left))} left" if left and left >= 1 else ""
         told = known if best else ""
         mark, took = words.state(trial), duration(trial.seconds)
         which = f"trial {trial.number} ({desk.ended()} of {desk.wanted})"
@@ -116,9 +116,9 @@ def board(
     front: Sequence[int] = (),
 ) -> list[Html]:
     """The history of the first objective, and the table of trials."""
-    heads = ("Trial", *(words.title(name).capitalize() for name in open_), *map(str.capitalize, objectives), "", "Time")
+    heads = ("Trial", "", *(words.title(name).capitalize() for name in open_), *map(str.capitalize, objectives), "Time")
     numbers = [name for name in open_ if any(isinstance(t.params.get(name), int | float) for t in trials)]
-    kinds = "n" + "".join("n" if name in numbers else "l" for name in open_) + "n" * len(objectives) + "tn"
+    kinds = "nt" + "".join("n" if name in numbers else "l" for name in open_) + "n" * len(objectives) + "n"
     states = [(bars or {}).get(trial.number) or _state(trial, best, front) for trial in trials]
     rows = [_row(trial, open_, objectives, state=state) for trial, state in zip(trials, states, strict=True)]
     earlier, shown = rows[:-_SHOWN], rows[-_SHOWN:]
@@ -140,7 +140,7 @@ def _row(trial: Trial, open_: Sequence[str], objectives: Sequence[str], *, state
     if "latency" in objectives and (beside := words.beside(trial)):
         at = list(objectives).index("latency")
         found[at] = joined(found[at], quiet(beside))
-    return (str(trial.number), *cells, *found, state, took)
+    return (str(trial.number), state, *cells, *found, took)
 
 
 def _state(trial: Trial, best: Trial | None, front: Sequence[int]) -> Html:

@@ -10,13 +10,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from nbdeploy.core import look
-from nbdeploy.core.numbers import SPACE, percent
+from nbdeploy.core.numbers import SPACE, duration, percent
 from nbdeploy.core.summary import in_columns
 from nbdeploy.errors import NbdeployWarning, UsageError
 from nbdeploy.training.epoch import last_figures
 from nbdeploy.tuning import words
 from nbdeploy.tuning.look import board
-from nbdeploy.tuning.space import Space
+from nbdeploy.tuning.space import Space, in_order
 from nbdeploy.tuning.trial import Trial, front, winner
 
 if TYPE_CHECKING:
@@ -100,7 +100,7 @@ class Tuning:
     def params(self, trial: int | None = None) -> dict[str, Any]:
         """The keywords of nd.train of the best trial, or of the one of that number."""
         chosen = self._trial(trial)
-        every = {**self.space.fixed, **chosen.params, "seed": self.seed}
+        every = {**in_order({**self.space.fixed, **chosen.params}), "seed": self.seed}
         return {name: value for name, value in every.items() if name != "recipe"}
 
     def train(self, trial: int | None = None, **others: Any) -> Learner:
@@ -165,7 +165,7 @@ class Tuning:
                 *(words.value(name, trial.params.get(name)) for name in self.space.open),
                 *words.values(trial, self.objectives),
                 words.state(trial),
-                f"{trial.seconds:.1f} s",
+                duration(trial.seconds),
             )
             for trial in self.tried
         ]

@@ -74,25 +74,20 @@ class Space:
     fixed: Mapping[str, Any]
 
     @classmethod
-    def of(cls, asked: Mapping[str, Any], *, deployed: bool) -> Space:
+    def of(cls, asked: Mapping[str, Any]) -> Space:
         """The space that was asked for; what was not named of lr, epochs and augment is tuned over its usual values.
 
-        `deployed`: a target was named, so that there is a recipe. Raises UnknownName and UsageError.
+        Raises UnknownName and UsageError.
         """
         known = [*_KNOBS, *(name for name in _of_train() if name not in _KNOBS)]
         for name in asked:
             if name not in known or name in _OWN:
                 raise UnknownName("parameter", name, [name for name in known if name not in _OWN])
-        if "recipe" in asked and not deployed:
-            raise UsageError(
-                "A recipe is for a deployed model.", hint='Name what for: --target tflite (target="tflite")'
-            )
         given = {name: value for name, value in asked.items() if value is not None}
         scratch = given.get("pretrained", True) in (False, [False])
         usual: dict[str, Any] = {"lr": _RATES[not scratch], "epochs": (2, 8), "augment": [True, False]}
         read = {name: _read(name, value) for name, value in {**usual, **given}.items()}
-        order = {name: place for place, name in enumerate(_KNOBS)}
-        read = {name: read[name] for name in sorted(read, key=lambda name: order.get(name, len(order)))}
+        read = in_order(read)
         open_ = {name: value for name, value in read.items() if isinstance(value, Range | Choice)}
         if not open_:
             raise UsageError(
@@ -139,6 +134,12 @@ class Space:
             for name, values in self.open.items()
         }
         return {"tuned": tuned, "fixed": {name: str(value) for name, value in self.fixed.items()}}
+
+
+def in_order(values: Mapping[str, Any]) -> dict[str, Any]:
+    """The network first, then what is usually asked about it, then all others."""
+    order = {name: place for place, name in enumerate(_KNOBS)}
+    return {name: values[name] for name in sorted(values, key=lambda name: order.get(name, len(order)))}
 
 
 def _of_train() -> list[str]:

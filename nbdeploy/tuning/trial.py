@@ -71,7 +71,8 @@ def winner(trials: Iterable[Trial], objectives: Sequence[str], files: int) -> Tr
     if not best or len(objectives) == 1:
         return best[0] if best else None
     top = max(trial.values["accuracy"] for trial in best)
-    error = math.sqrt(max(top * (1 - top), 0.25 / max(files, 1)) / max(files, 1))
+    share = (top * files + 1) / (files + 2)  # all right of ten is not sure either
+    error = math.sqrt(share * (1 - share) / max(files, 1))
     near = [trial for trial in best if trial.values["accuracy"] >= top - error]
     others = [name for name in objectives if name != "accuracy"]
     return min(near, key=lambda trial: (sum(math.log(max(trial.values[name], 1e-9)) for name in others), trial.number))

@@ -14,7 +14,6 @@ from typing import Any
 
 from nbdeploy import registry
 from nbdeploy.core.files import check_place, file_name
-from nbdeploy.core.numbers import duration
 from nbdeploy.core.recipe import recipe_named
 from nbdeploy.data.decided import decided, unapplied
 from nbdeploy.data.imageset import ImageSet
@@ -47,6 +46,10 @@ def tune(
     lr: Any = None,
     epochs: Any = None,
     augment: Any = None,
+    batch_size: Any = None,
+    flip: Any = None,
+    freeze_epochs: Any = None,
+    pretrained: Any = None,
     pruner: str = "median",
     workers: int | None = None,
     engine: str = "local",
@@ -61,8 +64,8 @@ def tune(
 ) -> Tuning:
     """Try `trials` ways to train on `images`, and train the best of them; gives a Tuning with its `learn`.
 
-    `arch size lr epochs augment`, and any other keyword of nd.train (``batch_size flip freeze_epochs pretrained`` ...),
-    say what is tried: a list is a choice, a pair (low, high) a range (log for `lr` and `batch_size`, in steps of 32 for
+    `arch size lr epochs augment batch_size flip freeze_epochs pretrained`, and any other keyword of nd.train, say what
+    is tried: a list is a choice, a pair (low, high) a range (log for `lr` and `batch_size`, in steps of 32 for
     `size`), a plain value stays as it is. Of what is not named, `lr`, `epochs` (2 to 8) and `augment` are tuned. The
     first trial is what nd.train does by itself, where the space holds that; Optuna's TPE chooses the others.
 
@@ -87,14 +90,11 @@ def tune(
 
     Raises UnknownName, UsageError, DataError, OutputError, MissingExtra; TrainError where no trial came to its end.
     """
-    asked = _objectives(objectives)
-    if target is None and set(asked) - {"accuracy"}:
-        raise UsageError(
-            "Size and latency are those of a deployed model.", hint='Name what for: --target tflite (target="tflite")'
-        )
+    asked = _objectives(objectives, target, recipe)
     target = None if target is None else registry.targets.canonical(target)
-    named = {"arch": arch, "size": size, "lr": lr, "epochs": epochs, "augment": augment, **others}
-    space = Space.of({**named, **({"recipe": _recipe(recipe)} if target else {})}, deployed=target is not None)
+    named = {"arch": arch, "size": size, "lr": lr, "epochs": epochs, "augment": augment, "batch_size": batch_size}
+    named |= {"flip": flip, "freeze_epochs": freeze_epochs, "pretrained": pretrained, **others}
+    space = Space.of({**named, **({"recipe": _recipe(recipe)} if target else {})})
     run_all = registry.tuners.load(engine)
     check_pruner(pruner)
     _check(space, target, trials=trials, workers=workers, latency_runs=latency_runs)
@@ -150,10 +150,7 @@ def tune(
         stopped=desk.stopped,
     )
     show.close(f"{name}: {words.counted(tuning.tried)}" + (f"; {desk.stopped}" if desk.stopped else ""))
-    if desk.error:
-        raise desk.error
-    if desk.best() is None:
-        _nothing(tuning, limit)
+    _check_end(tuning, desk, limit)
     if refit and desk.stopped != STOPPED:
         tuning.learn = tuning.train()
         if out is not None:
@@ -181,13 +178,18 @@ def tuning_split(images: ImageSet, seed: int) -> ImageSet:
     return inner
 
 
-def _objectives(objectives: str | Sequence[str]) -> tuple[str, ...]:
+def _objectives(objectives: str | Sequence[str], target: str | None, recipe: Any) -> tuple[str, ...]:
     asked = tuple(dict.fromkeys([objectives] if isinstance(objectives, str) else objectives))
     for one in asked:
         if one not in OBJECTIVES:
             raise UnknownName("objective", one, OBJECTIVES)
     if "accuracy" not in asked:
         raise UsageError("Accuracy has to be among the objectives.", hint='objectives=["accuracy", "size"]')
+    hint = 'Name what for: --target tflite (target="tflite")'
+    if target is None and len(asked) > 1:
+        raise UsageError("Size and latency are those of a deployed model.", hint=hint)
+    if target is None and recipe != "fp32":
+        raise UsageError("A recipe is for a deployed model.", hint=hint)
     return ("accuracy", *(one for one in asked if one != "accuracy"))
 
 
@@ -243,11 +245,16 @@ def _seconds(limit: str | float | None) -> float | None:
         raise UsageError(f"time_limit is {limit}.", hint='Type 30min, 90s, 1h30min, or a number of seconds: "30min".')
     found = sum(float(number) * _SECONDS.get(unit, 1.0) for number, unit in parts)
     if found <= 0:
-        raise UsageError(f"time_limit is {limit}.", hint="It must be above 0.")
+        raise UsageError(f"time_limit is {limit}.", hint='It must be above 0: "30min".')
     return found
 
 
-def _nothing(tuning: Tuning, limit: float | None) -> None:
+def _check_end(tuning: Tuning, desk: Desk, limit: float | None) -> None:
+    """Raise where there is no trial to train with, or an error that was every trial's."""
+    if desk.error:
+        raise desk.error
+    if desk.best() is not None:
+        return
     if tuning.stopped == STOPPED:
         raise KeyboardInterrupt
     failed = [trial for trial in tuning.tried if trial.state == "failed"]
@@ -256,7 +263,7 @@ def _nothing(tuning: Tuning, limit: float | None) -> None:
         what = f"Every one of {len(checked)} trials failed a check: {words.state(checked[-1])}."
         raise TrainError(what, hint="Try another recipe, or look at one with nd.deploy.")
     why = f" The last failure: {failed[-1].why}" if failed else ""
-    within = f" within {duration(limit)}" if limit and not failed else ""
+    within = f" within {limit:g} s" if limit and not failed else ""
     raise TrainError(
         f"No trial came to its end{within}.{why}", hint="Give it more time or trials; the same call goes on from here."
     )

@@ -15,11 +15,11 @@ import sys
 import tempfile
 import threading
 import time
+from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
 from typing import IO, Any
 
-import nbdeploy
 from nbdeploy.core.files import log_file
 from nbdeploy.training.epoch import Epoch
 from nbdeploy.tuning.desk import Desk
@@ -127,6 +127,7 @@ class _Worker:
         self.told, self.news = told, news
         self.trial: Trial | None = None
         self._process: subprocess.Popen[str] | None = None
+        self._reader: threading.Thread | None = None
         self._log: Path | None = None
 
     def begin(self, trial: Trial) -> None:
@@ -148,20 +149,28 @@ class _Worker:
 
     def bury(self) -> str:
         """Why it died, in words; the next trial gets a new process."""
-        process, self._process, self.trial = self._process, None, None
-        status = process.wait() if process else 0
+        self.trial = None
+        status = self.end()
         how = f"signal {-status}" if status < 0 else f"status {status}"
         return f"its process ended ({how}); what it said is in {self._log}"
 
-    def end(self) -> None:
-        """End the process at once."""
-        if self._process is not None:
-            self._process.kill()
-            self._process.wait()
+    def end(self) -> int:
+        """End the process at once; gives the status that it had, or has by that."""
+        process, self._process = self._process, None
+        if process is None or self._reader is None:
+            return 0
+        process.kill()
+        status = process.wait()
+        self._reader.join()
+        for pipe in (process.stdin, process.stdout):
+            if pipe is not None:
+                with suppress(OSError):  # what was not read by it
+                    pipe.close()
+        return status
 
     def _start(self) -> None:
         self._log = log_file("tune")
-        home = str(Path(nbdeploy.__file__).parent.parent)
+        home = str(Path(__file__).parents[2])
         paths = [home, *filter(None, [os.environ.get("PYTHONPATH")])]
         with self._log.open("ab") as log:
             self._process = subprocess.Popen(  # noqa: S603 - our own module
@@ -174,7 +183,8 @@ class _Worker:
                 env={**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": os.pathsep.join(paths)},
                 start_new_session=os.name != "nt",
             )
-        threading.Thread(target=self._read, args=(self._process,), daemon=True).start()
+        self._reader = threading.Thread(target=self._read, args=(self._process,), daemon=True)
+        self._reader.start()
 
     def _read(self, process: subprocess.Popen[str]) -> None:
         for line in process.stdout or ():
