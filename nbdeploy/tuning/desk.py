@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from nbdeploy.errors import NbdeployError, TrainError
 from nbdeploy.tuning.space import Space
-from nbdeploy.tuning.study import GRID, read, set_attrs
+from nbdeploy.tuning.study import GRID, LEAST, read, set_attrs
 from nbdeploy.tuning.trial import Outcome, Trial, winner
 
 if TYPE_CHECKING:
@@ -26,8 +26,6 @@ if TYPE_CHECKING:
 
 _ALL_FAILED = 3
 """So many failures and nothing else: the fault is not one of the trials."""
-_ENOUGH = 3
-"""So many trials of the same network must have come as far before one is pruned beside them."""
 _SAME = 50
 
 
@@ -88,7 +86,7 @@ class Desk:
         if len(self.objectives) > 1:
             return self._worse_than_its_like(number, place, epoch.accuracy)
         asked.report(epoch.accuracy, place)
-        if not asked.should_prune():
+        if not asked.should_prune() or not self._clearly_behind(number, place, epoch.accuracy):
             return ""
         return f"{100 * epoch.accuracy:.1f} % after {epoch.done} of {epoch.planned} epochs"
 
@@ -220,6 +218,16 @@ class Desk:
             self.study.enqueue_trial(self._random.choice(left))
         return bool(left)
 
+    def _clearly_behind(self, number: int, place: int, accuracy: float) -> bool:
+        """Whether it is more than chance that it has less right than half of the others had by then."""
+        others = [t.curve[place] for t in self.shown() if t.number != number and place in t.curve]
+        return not others or accuracy < self._chance_below(others)
+
+    def _chance_below(self, accuracies: Sequence[float]) -> float:
+        """One standard error, of so many files, below their median."""
+        median = statistics.median(accuracies)
+        return median - (median * (1 - median) / max(1, self.files)) ** 0.5
+
     def _worse_than_its_like(self, number: int, place: int, accuracy: float) -> str:
         """Optuna prunes nothing where there are several objectives. Trials of the same network, though, have the same
         size and latency, so that only accuracy tells them apart: of those the median rule holds.
@@ -230,7 +238,7 @@ class Desk:
             for trial in self.shown()
             if trial.number != number and place in trial.curve and _network(trial) == _network(own)
         ]
-        if not self.pruned or place < GRID // 4 or len(like) < _ENOUGH or accuracy >= statistics.median(like):
+        if not self.pruned or place < GRID // 2 or len(like) < LEAST or accuracy >= self._chance_below(like):
             return ""
         return f"{100 * accuracy:.1f} %, less than the median of this network's trials by then"
 

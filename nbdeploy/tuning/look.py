@@ -116,9 +116,9 @@ def board(
     front: Sequence[int] = (),
 ) -> list[Html]:
     """The history of the first objective, and the table of trials."""
-    heads = ("Trial", "", *(words.title(name).capitalize() for name in open_), *map(str.capitalize, objectives), "Time")
+    heads = ("Trial", "", *map(str.capitalize, objectives), *(words.title(name).capitalize() for name in open_), "Time")
     numbers = [name for name in open_ if any(isinstance(t.params.get(name), int | float) for t in trials)]
-    kinds = "nt" + "".join("n" if name in numbers else "l" for name in open_) + "n" * len(objectives) + "n"
+    kinds = "nl" + "n" * len(objectives) + "".join("n" if name in numbers else "l" for name in open_) + "n"
     states = [(bars or {}).get(trial.number) or _state(trial, best, front) for trial in trials]
     rows = [_row(trial, open_, objectives, state=state) for trial, state in zip(trials, states, strict=True)]
     earlier, shown = rows[:-_SHOWN], rows[-_SHOWN:]
@@ -126,6 +126,7 @@ def board(
         history(trials, objectives[0], best),
         details(f"{len(earlier)} earlier trials", _table(earlier, kinds, heads)) if earlier else Html(""),
         _table(shown, kinds, heads) if shown else Html(""),
+        *(quiet(f"Trial {trial.number} failed: {trial.why}") for trial in trials if trial.state == "failed"),
     ]
 
 
@@ -140,7 +141,7 @@ def _row(trial: Trial, open_: Sequence[str], objectives: Sequence[str], *, state
     if "latency" in objectives and (beside := words.beside(trial)):
         at = list(objectives).index("latency")
         found[at] = joined(found[at], quiet(beside))
-    return (str(trial.number), state, *cells, *found, took)
+    return (str(trial.number), state, *found, *cells, took)
 
 
 def _state(trial: Trial, best: Trial | None, front: Sequence[int]) -> Html:
@@ -151,7 +152,7 @@ def _state(trial: Trial, best: Trial | None, front: Sequence[int]) -> Html:
     if trial.state == "complete":
         return Html("on the front" if trial.number in front else html(words.state(trial)))
     kind = "failed" if trial.state == "failed" else "not_run"
-    return joined(sign(kind, words.state(trial)), quiet(trial.why) if trial.state == "failed" else "")
+    return sign(kind, words.state(trial))
 
 
 def _best_line(best: Trial) -> str:

@@ -17,6 +17,7 @@ from nbdeploy.core.progress import quiet
 from nbdeploy.data.imageset import ImageSet
 from nbdeploy.errors import ConversionError, ExportError, NbdeployError, NbdeployWarning, TrainError, WeightsUnavailable
 from nbdeploy.training.arch import load_libraries
+from nbdeploy.training.epoch import last_figures, validated
 from nbdeploy.tuning.trial import Outcome
 
 if TYPE_CHECKING:
@@ -110,7 +111,11 @@ def _tried(job: Job, params: Mapping[str, Any], listener: Listener) -> tuple[dic
     with hushed():
         from nbdeploy.training.heeding import Heed  # noqa: PLC0415 - fastai
     learn = train(job.images, seed=job.seed, cbs=[Heed(planned_epochs(settings), after, step)], **settings)
-    values, figures = {"accuracy": last[0].accuracy}, {"valid_loss": last[0].valid_loss}
+    if not last or last[0].done < last[0].planned:  # an interrupt was taken for a wish to end that training
+        raise KeyboardInterrupt
+    # Where other weights than the last are kept, their accuracy is not that of the last epoch.
+    kept = last_figures(learn) if settings.get("keep", "last") == "last" else validated(learn)
+    values, figures = {"accuracy": kept["accuracy"]}, {"valid_loss": kept["valid_loss"]}
     if job.target is not None:
         there, more = _deployed(job, learn, recipe, listener)
         values, figures = {**values, **there}, {**figures, "accuracy_original": values["accuracy"], **more}

@@ -65,6 +65,8 @@ def importance(tuning: Tuning) -> dict[str, float]:
 
 
 def _history(panel: Axes, tuning: Tuning) -> None:
+    from matplotlib.ticker import MaxNLocator  # noqa: PLC0415 - loaded by now
+
     _frame(panel, f"Accuracy of each trial, {tuning.files:,} files set apart")
     best, top, line = tuning.best, 0.0, []
     for at, trial in enumerate(tuning.tried):
@@ -79,7 +81,7 @@ def _history(panel: Axes, tuning: Tuning) -> None:
     at = [trial.number for trial in tuning.tried].index(best.number)
     _ring(panel, at, best.values["accuracy"])
     panel.set_xlabel("trial, in the order they were tried; hollow: pruned, or a check failed", color=_MUTED, fontsize=9)
-    panel.xaxis.get_major_locator().set_params(integer=True)
+    panel.xaxis.set_major_locator(MaxNLocator(integer=True))
     panel.yaxis.set_major_formatter(lambda value, _: _percent(value))
 
 
@@ -116,10 +118,11 @@ def _front(panel: Axes, tuning: Tuning, name: str) -> None:
     ended = [trial for trial in tuning.tried if trial.state == "complete"]
     fronted = {trial.number for trial in tuning.pareto}
     for trial in ended:
-        filled = {} if trial.good else {"markerfacecolor": "white"}
         colour = _ACCENT if trial.number in fronted else _PLAIN
         at = (trial.values[name], trial.values["accuracy"])
-        panel.plot(*at, "o", color=colour, markersize=6 if trial.number in fronted else 5, zorder=3, **filled)
+        dot = panel.plot(*at, "o", color=colour, markersize=6 if trial.number in fronted else 5, zorder=3)[0]
+        if not trial.good:
+            dot.set_markerfacecolor("white")
     steps = _steps([trial for trial in ended if trial.good], name)
     panel.plot(*zip(*steps, strict=True), color=_ACCENT, linewidth=1.2, drawstyle="steps-post", zorder=2)
     best = tuning.best

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import warnings
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,7 +13,7 @@ from nbdeploy.core import look
 from nbdeploy.core.numbers import SPACE, duration, percent
 from nbdeploy.core.summary import in_columns
 from nbdeploy.errors import NbdeployWarning, UsageError
-from nbdeploy.training.epoch import last_figures
+from nbdeploy.training.epoch import validated
 from nbdeploy.tuning import words
 from nbdeploy.tuning.look import board
 from nbdeploy.tuning.space import Space, in_order
@@ -48,6 +48,9 @@ class Tuning:
     """Why there are fewer trials than were asked for; empty where there are not."""
     learn: Learner | None = None
     """Trained with the best parameters on all training files; None where that was not asked for, or it was stopped."""
+
+    _asked: tuple[Any, float] | None = field(default=None, repr=False)
+    """The Learner that was asked about the held-out files, and how many it had right, 0..1."""
 
     @property
     def best(self) -> Trial:
@@ -84,7 +87,9 @@ class Tuning:
         from nbdeploy.verification.compare import wilson  # noqa: PLC0415 - numpy
 
         files = len(self.images.valid)
-        accuracy = last_figures(self.learn)["accuracy"]
+        if self._asked is None or self._asked[0] is not self.learn:
+            self._asked = (self.learn, validated(self.learn)["accuracy"])
+        accuracy = self._asked[1]
         return {"accuracy": accuracy, "interval": list(wilson(round(accuracy * files), files)), "files": files}
 
     @property

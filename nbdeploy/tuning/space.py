@@ -26,7 +26,7 @@ _KNOBS: Mapping[str, str] = {
     "recipe": "choice",
 }
 """What is usually tuned, and what a pair of numbers means there: a rate and a scale are drawn on a log scale."""
-_OWN = frozenset({"images", "seed", "workers", "cbs"})
+_OWN = frozenset({"images", "seed", "workers", "cbs", "resume", "log", "metrics"})
 """Keywords of nd.train that a tuning has for itself, or gives to every trial."""
 _USUAL: Mapping[str, Any] = {"arch": "resnet18", "epochs": 5, "augment": True, "flip": True, "pretrained": True}
 _USUAL_RATE = {True: 2e-3, False: 5e-3}

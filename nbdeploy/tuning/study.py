@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 PRUNERS = ("median", "halving", "hyperband", "none")
 GRID = 8
 """How finely a training is divided when trials of different lengths are compared: in eighths of each one's own."""
+LEAST = 4
+"""Trials that must have come as far before one is pruned beside them. In its first half a training of one cycle says
+little of its end: nothing is pruned then."""
 _REQUEST, _WHY, _AS, _SECONDS = "nbdeploy", "why", "ended", "seconds"
 _DIED = "its process was killed"
 _FAR = 1_000_000_007
@@ -117,9 +120,9 @@ def _pruner(name: str) -> Any:
 
     check_pruner(name)
     return {
-        "median": lambda: pruners.MedianPruner(n_startup_trials=3, n_warmup_steps=GRID // 4),
-        "halving": lambda: pruners.SuccessiveHalvingPruner(min_resource=GRID // 4, reduction_factor=2),
-        "hyperband": lambda: pruners.HyperbandPruner(min_resource=GRID // 4, max_resource=GRID, reduction_factor=2),
+        "median": lambda: pruners.MedianPruner(n_startup_trials=LEAST, n_warmup_steps=GRID // 2 - 1),
+        "halving": lambda: pruners.SuccessiveHalvingPruner(min_resource=GRID // 2, reduction_factor=2),
+        "hyperband": lambda: pruners.HyperbandPruner(min_resource=GRID // 2, max_resource=GRID, reduction_factor=2),
         "none": pruners.NopPruner,
     }[name]()
 
