@@ -7,6 +7,7 @@ how it ended. So however many work, the study has one writer, and no more trials
 from __future__ import annotations
 
 import dataclasses
+import math
 import random
 import statistics
 import time
@@ -226,7 +227,7 @@ class Desk:
     def _chance_below(self, accuracies: Sequence[float]) -> float:
         """One standard error, of so many files, below their median."""
         median = statistics.median(accuracies)
-        return median - (median * (1 - median) / max(1, self.files)) ** 0.5
+        return median - math.sqrt(median * (1 - median) / max(1, self.files))
 
     def _worse_than_its_like(self, number: int, place: int, accuracy: float) -> str:
         """Optuna prunes nothing where there are several objectives. Trials of the same network, though, have the same
