@@ -44,6 +44,7 @@ if TYPE_CHECKING:
     from nbdeploy.training.prebuilt import pretrained
     from nbdeploy.training.rates import RateCurve
     from nbdeploy.training.report import LearnReport, learn_report
+    from nbdeploy.tuning.tune import tune
 
 __all__ = [
     "RECIPES",
@@ -82,6 +83,7 @@ __all__ = [
     "pretrained",
     "runs",
     "train",
+    "tune",
     "verify",
 ]
 
@@ -122,6 +124,7 @@ _HOME = {
     "pretrained": "nbdeploy.training.prebuilt",
     "runs": "nbdeploy.flow",
     "train": "nbdeploy.training.images",
+    "tune": "nbdeploy.tuning.tune",
     "verify": "nbdeploy.flow",
 }
 

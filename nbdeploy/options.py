@@ -22,6 +22,7 @@ from nbdeploy.questions.endpoints import demo_options, doctor_options, endpoints
 from nbdeploy.questions.pipeline import init_options, run_options
 from nbdeploy.questions.runs import runs_options
 from nbdeploy.questions.train import pretrained_options, train_options
+from nbdeploy.questions.tune import tune_options
 
 __all__ = [
     "MAGICS",
@@ -68,6 +69,12 @@ VERBS: dict[str, Verb] = {
         "mobilenet_v3_small --images photos -o build/ready",
         pretrained_options,
         in_notebook="mobilenet_v3_small --images photos",
+    ),
+    "tune": Verb(
+        "try many ways to train, and train the best one",
+        "build/digits -o build/model --trials 20 --arch resnet18,mobilenet_v3_small --lr 1e-4..1e-2 --time-limit 30min",
+        tune_options,
+        in_notebook="build/digits --trials 20 --arch resnet18,mobilenet_v3_small --lr 1e-4..1e-2 --time-limit 30min",
     ),
     "deploy": Verb(
         "export, shrink, verify and bundle a model",

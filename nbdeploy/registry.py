@@ -110,6 +110,15 @@ widgets = Registry(
 )
 """What lower layers show in a notebook and cannot import."""
 
+tuners = Registry(
+    "engine",
+    "nbdeploy.tuners",
+    {
+        "local": Entry("nbdeploy.tuning.workers:engine", "processes on this machine"),
+        "ray": Entry("nbdeploy.tuning.raytune:engine", "a Ray cluster, by Ray Tune", extra="ray"),
+    },
+)
+
 # Said of what people ask for by the names of older articles and of services that run another format.
 _RETIRED = (
     Retired(

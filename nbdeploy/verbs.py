@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from nbdeploy.errors import DataError, UsageError
+from nbdeploy.errors import DataError, UsageError, say
 from nbdeploy.options import add_options, given, read_images
 from nbdeploy.parsing import Parser
 
@@ -114,6 +114,24 @@ def pretrained(args: argparse.Namespace) -> Done:
         f"Next: nbdeploy deploy {quoted} --target tflite -o {quoted}-tflite"
     )
     return Done({"path": args.out, "arch": args.arch, "labels": count}, text)
+
+
+def tune(args: argparse.Namespace) -> Done:
+    """Try many ways to train; train, export and save the best."""
+    from nbdeploy.tuning.tune import tune as run  # noqa: PLC0415 - called lazily
+    from nbdeploy.tuning.workers import STOPPED  # noqa: PLC0415
+
+    images, _ = read_images(args.data, _keywords(args, only={"valid", "seed"}), raw=args.raw)
+    tuning = run(images, **_keywords(args, leave={"data", "valid", "raw"}))
+    if tuning.stopped == STOPPED:
+        say(str(tuning))
+        raise KeyboardInterrupt
+    quoted, recipe = shlex.quote(args.out), tuning.recipe
+    how = f"--target {args.target or 'tflite'}" + (f" --recipe {recipe}" if args.target and recipe != "fp32" else "")
+    text = (
+        f"{tuning}\n{args.out}: the winner\nNext: nbdeploy deploy {quoted} {how} -o {quoted}-{args.target or 'tflite'}"
+    )
+    return Done({"path": args.out, **tuning.to_dict()}, text)
 
 
 def deploy(args: argparse.Namespace) -> Done:

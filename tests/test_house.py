@@ -94,6 +94,7 @@ def test_the_public_names_are_the_promised_ones() -> None:
         "pretrained",
         "runs",
         "train",
+        "tune",
         "verify",
     ]
     assert promised == nbdeploy.__all__

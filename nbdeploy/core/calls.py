@@ -27,6 +27,8 @@ def _shown(value: Any) -> str:
         return value.text
     if isinstance(value, Mapping):
         return "{" + ", ".join(f"{_shown(key)}: {_shown(one)}" for key, one in value.items()) + "}"
+    if isinstance(value, list):
+        return f"[{', '.join(map(_shown, value))}]"
     return json.dumps(value, ensure_ascii=False) if isinstance(value, str) else repr(value)
 
 

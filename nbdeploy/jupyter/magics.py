@@ -113,6 +113,19 @@ class Magics:
         say_line(python_call("nd.pretrained", args.arch, **shown))
         return pretrained(args.arch, **keywords)
 
+    def tune(self, line: str) -> Any:
+        """Try many ways to train, and train the best one; %tune --help says more."""
+        parsed = _parse("tune", line)
+        if parsed is None:
+            return None
+        parser, args = parsed
+        from nbdeploy.tuning.tune import tune  # noqa: PLC0415 - only this magic needs it
+
+        images, shown = self.names.images(args.data, given(parser, args, only={"valid", "seed"}), raw=args.raw)
+        keywords = given(parser, args, leave={"data", "valid", "raw"})
+        say_line(python_call("nd.tune", shown, **keywords))
+        return tune(images, **keywords)
+
     def deploy(self, line: str) -> Any:
         """Export, shrink, verify and bundle a model; %deploy --help says more."""
         parsed = _parse("deploy", line)

@@ -20,16 +20,16 @@ _WARM_UP = 5
 _MOST_S = 60.0  # for one setting of one model; a slower model is run less often, and the report says how often
 
 
-def measure(bundle: Path, program: Path, pixels: Path, *, runs: int = 200) -> dict[str, Any]:
+def measure(bundle: Path, program: Path, pixels: Path, *, runs: int = 200, all_threads: bool = True) -> dict[str, Any]:
     """Metrics ``latency_ms_p50 latency_ms_p90`` (one thread), the same with ``_all`` (a thread a CPU), with
     ``_original`` for the PyTorch model, ``peak_memory_mb`` of a process that loads and runs it, ``latency_runs``, and
     ``measured_on``.
 
-    `program` is a .pt2 file, `pixels` a .npy of uint8 ``[1, H, W, C]``. The two take turns in rounds, so that a busy
-    machine slows both alike. Only the model is timed, not the decoding of a file.
+    Without `all_threads` one thread only. `program` is a .pt2 file, `pixels` a .npy of uint8 ``[1, H, W, C]``. The two
+    take turns in rounds, so that a busy machine slows both alike. Only the model is timed, not the decoding of a file.
     """
     metrics: dict[str, Any] = {"measured_on": _machine()}
-    for threads, suffix in ((1, ""), (0, "_all")):
+    for threads, suffix in ((1, ""), (0, "_all"))[: 1 + all_threads]:
         workers = {
             "": _Worker("bundle", bundle, pixels, threads),
             "_original": _Worker("program", program, pixels, threads),
