@@ -17,6 +17,7 @@ NbdeployError                   everything below; its text says what was wrong a
 |-- ProviderError               a place could not be reached, refused, or did not answer as the bundle does
 `-- VerificationFailed          the deployed model does not answer as the original; carries the report
 
+Cancelled                       long work was told to stop, as by Ctrl-C, from beside
 NbdeployWarning                 something odd that was handled; the text says how
 """
 
@@ -43,6 +44,10 @@ def tracebacks_shown() -> bool:
 
 class NbdeployWarning(UserWarning):
     """Something odd in the input that was handled; the text says how."""
+
+
+class Cancelled(KeyboardInterrupt):
+    """Long work was told to stop from beside. Like Ctrl-C it is no Exception: nothing takes it for a fault."""
 
 
 class NbdeployError(Exception):
