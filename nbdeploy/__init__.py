@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from nbdeploy.flow import deploy, endpoints, verify
     from nbdeploy.jupyter.widgets.cleaner import Cleaner
     from nbdeploy.jupyter.widgets.collector import Collector
+    from nbdeploy.jupyter.widgets.ship import Ship
     from nbdeploy.providers.base import Plan
     from nbdeploy.providers.endpoint import Endpoint
     from nbdeploy.training.images import train
@@ -57,6 +58,7 @@ __all__ = [
     "Program",
     "Recipe",
     "Report",
+    "Ship",
     "Signature",
     "__version__",
     "advise",
@@ -91,6 +93,7 @@ _HOME = {
     "Program": "nbdeploy.exporting.program",
     "Recipe": "nbdeploy.core.recipe",
     "Report": "nbdeploy.core.report",
+    "Ship": "nbdeploy.jupyter.widgets.ship",
     "Signature": "nbdeploy.core.signature",
     "advise": "nbdeploy.advising.advice",
     "audit": "nbdeploy.data.audit",

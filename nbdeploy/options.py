@@ -19,6 +19,7 @@ from nbdeploy.questions.advise import advise_options
 from nbdeploy.questions.data import audit_options, clean_options, collect_options, dataset_options
 from nbdeploy.questions.deploy import compare_options, deploy_options, predict_options, serve_options, verify_options
 from nbdeploy.questions.endpoints import demo_options, doctor_options, endpoints_options
+from nbdeploy.questions.ship import ship_options
 from nbdeploy.questions.train import train_options
 
 TERMINAL_ONLY = frozenset({"json", "traceback"})
@@ -78,6 +79,9 @@ WIDGETS: dict[str, Verb] = {
         "",
         collect_options,
         in_notebook="data/pets --classes cat,dog",
+    ),
+    "ship": Verb(
+        "deploy by a panel, with every step to be seen, stopped and undone", "", ship_options, in_notebook="learn"
     ),
     "compare": Verb("put bundles side by side with their original", "", compare_options, in_notebook="small build/app"),
 }

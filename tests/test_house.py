@@ -74,6 +74,7 @@ def test_the_public_names_are_the_promised_ones() -> None:
         "Program",
         "Recipe",
         "Report",
+        "Ship",
         "Signature",
         "__version__",
         "advise",
