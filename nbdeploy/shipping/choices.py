@@ -9,11 +9,6 @@ from nbdeploy import registry
 from nbdeploy.checkup import Readiness, doctor
 from nbdeploy.core.recipe import RECIPES
 
-_TRIED = {
-    "run": "run and tried",
-    "contract-tested": "contract-tested: its files and calls were held to the place's rules, no account was touched",
-    "generated": "its files are only written",
-}
 _WORDS = {
     "fp32": "Full precision: the answers of the original, its full size.",
     "fp16": "Half the size, nearly always the same answers. A good first choice for phones.",
@@ -87,7 +82,7 @@ def _provider(name: str, found: Readiness) -> Choice:
         name,
         found.summary,
         found.ready,
-        tried=_TRIED.get(place.status_here, place.status_here),
+        tried=place.status_here,
         settings=settings,
         acts=place.acts,
     )

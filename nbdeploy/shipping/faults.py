@@ -35,7 +35,7 @@ def fault_of(error: BaseException) -> dict[str, Any]:
         fault["report"] = str(Path(error.kept) / "report.html")
         fault["hint"] = f"It is kept for study in {error.kept}; nothing was put in place."
     if isinstance(error, ConversionError) and error.log:
-        fault |= {"log": str(error.log), "lines": _last(Path(error.log))}
+        fault |= {"log": str(error.log), "lines": _last(Path(error.log)), "hint": ""}
     return fault
 
 

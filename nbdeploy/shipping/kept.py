@@ -48,8 +48,12 @@ class Kept:
         if (self.place / MANIFEST).is_file() and not self.place.is_symlink():
             shutil.copytree(self.place, self._coming, copy_function=_link)
 
-    def failed(self) -> None:
-        """Nothing was put there: what was kept before is still what it was."""
+    def failed(self, *, placed: bool = False) -> None:
+        """It came to nothing. Where the new bundle was `placed` all the same, what was there before comes back."""
+        if placed and self._coming.exists():
+            exchange(self._coming, self.place)
+        elif placed:
+            shutil.rmtree(self.place, ignore_errors=True)
         shutil.rmtree(self._coming, ignore_errors=True)
 
     def done(self) -> None:

@@ -102,6 +102,7 @@ class Shipment:
                 raise UsageError("The model is gone.", hint="Make the panel again: nd.Ship(learn)")
             self.wanted, self.state, self.error, self.result, self.said = wanted, WORKING, None, None, ""
             self.stages = Stages(ENDPOINT if wanted.provider else BUNDLE, self._changed)
+            self.stages.skip({name: why for name, why in self._not_needed().items() if name not in ahead.steps})
             self._work, self._began = Work(self.stages), time.monotonic()
             self._kept = Kept(ahead.place)
             self._created = not ahead.replaces or "endpoint" not in ahead.replaces
@@ -183,14 +184,14 @@ class Shipment:
         else:
             self.result = result
             kept.done()
-            stages.finish(self._not_needed())
+            stages.skip(dict.fromkeys((one.name for one in stages.every), "not needed here") | self._not_needed())
             self._remember(stages)
             late = " It was done before it could be cancelled; Undo takes it back." if work.cancelled else ""
             self._over(None, SHIPPED, late.strip())
 
     def _over(self, kept: Kept | None, state: str, said: str = "") -> None:
         if kept is not None:
-            kept.failed()
+            kept.failed(placed=bool(self.wanted.provider) and self.stages["package"].state == DONE)
         if state == CANCELLED:
             if self.stages.failed is None:
                 self.stages.blame(self.stages.first_open(), cancelled=True)

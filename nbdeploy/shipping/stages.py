@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 PENDING, RUNNING, DONE, FAILED, CANCELLED, SKIPPED = "pending", "running", "done", "failed", "cancelled", "skipped"
@@ -12,7 +12,7 @@ PENDING, RUNNING, DONE, FAILED, CANCELLED, SKIPPED = "pending", "running", "done
 WORDS = {
     "plan": ("Plan", "Is the place ready, and is the name free?"),
     "check": ("Check", "Is everything here that the target needs?"),
-    "export": ("Export", "The model with its preparing of pictures becomes one program, held to the Learner."),
+    "export": ("Export", "Model and preparing of pictures become one program, held to the Learner, which is in use."),
     "calibrate": ("Calibrate", "Training files show which values occur."),
     "convert": ("Convert", "The program becomes the target's file, shrunk by the recipe."),
     "verify": ("Verify", "The bundle's own code answers the raw held-out files; answers are held to the original's."),
@@ -33,6 +33,8 @@ class Stage:
     name: str
     state: str = PENDING
     note: str = ""
+    counting: str = ""
+    """What is counted; "" where nothing is."""
     took: float = 0.0
     began: float | None = None
     done: int = 0
@@ -79,7 +81,7 @@ class Stages:
             self._open.append(stage)
             stage.depth += 1
             if stage.began is None:
-                stage.state, stage.began, stage.total = RUNNING, time.monotonic(), None
+                stage.state, stage.began, stage.counting = RUNNING, time.monotonic(), ""
         self._changed()
 
     def ended(self, phase: str, error: BaseException | None) -> None:
@@ -91,21 +93,21 @@ class Stages:
             self._open.remove(stage)
             stage.depth -= 1
             if stage.depth == 0:
-                stage.took, stage.began, stage.total = stage.seconds, None, None
+                stage.took, stage.began, stage.counting = stage.seconds, None, ""
                 stage.state = DONE if error is None else FAILED if isinstance(error, Exception) else CANCELLED
         self._changed()
 
     def said(self, text: str) -> None:
         """What the innermost phase is at, or what came of it."""
         if self._open:
-            self._open[-1].note, self._open[-1].total = text, None
+            self._open[-1].note, self._open[-1].counting = text, ""
             self._changed()
 
     def counted(self, what: str, done: int, total: int | None, unit: str) -> None:
         """How far it is."""
         if self._open:
             stage = self._open[-1]
-            stage.note, stage.done, stage.total, stage.unit = what, done, total, unit
+            stage.counting, stage.done, stage.total, stage.unit = what, done, total, unit
             self._changed()
 
     def remark(self, text: str) -> None:
@@ -114,11 +116,11 @@ class Stages:
             self.remarks.append(text)
             self._changed()
 
-    def finish(self, why: dict[str, str]) -> None:
-        """All is done: what never began was not needed; `why` says so of a phase."""
+    def skip(self, why: Mapping[str, str]) -> None:
+        """These steps are not needed; `why` says so of each."""
         for stage in self.every:
-            if stage.state == PENDING:
-                stage.state, stage.note = SKIPPED, why.get(stage.name, "not needed here")
+            if stage.state == PENDING and stage.name in why:
+                stage.state, stage.note = SKIPPED, why[stage.name]
         self._changed()
 
     def blame(self, name: str, *, cancelled: bool = False) -> None:

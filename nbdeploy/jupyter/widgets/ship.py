@@ -7,6 +7,7 @@ import threading
 import time
 import uuid
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import anywidget
@@ -260,6 +261,13 @@ class Ship(anywidget.AnyWidget):
             raise UsageError("There is no bundle here to hand over.", hint="Deploy first.")
         self.send({"kind": "zip", "name": f"{bundle.path.name}.zip"}, [zipped(bundle.path)])
 
+    def _on_report(self, _content: dict[str, Any]) -> None:
+        bundle, kept = self.shipment.bundle, getattr(self.shipment.error, "kept", None)
+        folder = bundle.path if bundle is not None else kept
+        if folder is None or not (Path(folder) / "report.html").is_file():
+            raise UsageError("There is no report.", hint="Deploy first.")
+        self.send({"kind": "report"}, [(Path(folder) / "report.html").read_bytes()])
+
     def _on_serve(self, content: dict[str, Any]) -> None:
         bundle = self.shipment.bundle
         if bundle is None:
@@ -286,7 +294,7 @@ class Ship(anywidget.AnyWidget):
 
 
 _QUICK = frozenset({"choose", "cancel"})
-_SLOW = frozenset({"deploy", "retry", "again", "undo", "redo", "plan", "zip", "serve", "stop"})
+_SLOW = frozenset({"deploy", "retry", "again", "undo", "redo", "plan", "zip", "report", "serve", "stop"})
 
 
 def _name_of(model: Any) -> str:

@@ -141,6 +141,7 @@ def _stages(shipment: Shipment, ahead: Estimate) -> list[dict[str, Any]]:
             "about": WORDS[one.name][1],
             "state": one.state,
             "note": _plain(one.note),
+            "counting": one.counting,
             "seconds": one.seconds,
             "expected": ahead.steps[one.name].seconds if one.name in ahead.steps else None,
             "done": one.done,

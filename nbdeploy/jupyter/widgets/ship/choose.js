@@ -42,6 +42,7 @@ class Choose {
       h("summary", { tabindex: "0", "data-place": "providers" }, `Or as an endpoint, at a provider (${places.length})`),
       h("fieldset", { class: "nbd-options" }, h("legend", { class: "nbd-hidden" }, "Provider"),
         ...places.map((one) => this.radio("provider", one, wanted.provider === one.name))),
+      h("p", { class: "nbd-note nbd-about" }, "run: it was run, and asked from the outside. contract-tested: its files and calls were held to the place's rules; no account was touched."),
     );
     redraw(
       this.root,
@@ -139,7 +140,7 @@ class Choose {
       ...wrong.map((one) => h("p", { class: one.status === "failed" ? "nbd-wrong" : "nbd-note" }, one.status === "failed" ? "✗ " : "– ", one.why)),
       h("ol", {}, ...plan.steps.map((text) => h("li", {}, text))),
       ...Object.entries(plan.files).map(([path, text]) => h("details", {}, h("summary", { tabindex: "0", "data-place": `file ${path}` }, path), h("pre", { tabindex: "0" }, text))),
-      plan.commands.length > 0 && h("details", {}, h("summary", { tabindex: "0", "data-place": "commands" }, `${plan.commands.length} commands`), h("pre", { tabindex: "0" }, plan.commands.join("\n"))),
+      plan.commands.length > 0 && h("details", {}, h("summary", { tabindex: "0", "data-place": "commands" }, plan.commands.length === 1 ? "1 command" : `${plan.commands.length} commands`), h("pre", { tabindex: "0" }, plan.commands.join("\n"))),
       h("p", {}, h("strong", {}, "Cost "), plan.price),
       ...plan.notes.map((text) => h("p", { class: "nbd-note" }, text)));
   }

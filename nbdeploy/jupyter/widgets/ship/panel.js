@@ -50,14 +50,24 @@ class Panel {
   }
 
   hear(message, buffers) {
+    if (message.kind === "report") {
+      const page = URL.createObjectURL(new Blob([buffers[0]], { type: "text/html" }));
+      if (this.tab && !this.tab.closed) this.tab.location = page;
+      else window.open(page);
+      return;
+    }
     if (message.kind !== "zip") return;
     const href = URL.createObjectURL(new Blob([buffers[0]], { type: "application/zip" }));
     h("a", { href, download: message.name }).click();
     setTimeout(() => URL.revokeObjectURL(href), 60_000);
   }
 
-  reportLink(path) {
-    return h("code", {}, path);
+  /** The report comes from Python, since a page cannot know where the server shows a folder. */
+  report() {
+    return button("Open the report", () => {
+      this.tab = window.open("", "_blank"); // at once, for browsers refuse it later
+      this.send({ kind: "report" });
+    });
   }
 
   tick() {
@@ -75,7 +85,9 @@ class Panel {
     const hide = document.querySelector(`[data-nbd-static="${state.id}"]`);
     if (hide) hide.style.display = "none"; // the page for when there is no kernel
     this.root.dataset.state = now;
-    this.title.textContent = `${SHAPES[now] || ""}${TITLES[now]} ${now === "choosing" ? state.model.name : state.what}`;
+    const odd = now === "done" && state.card.sign === "failed"; // put in place although checks failed
+    const title = odd ? "! Shipped, although checks failed:" : `${SHAPES[now] || ""}${TITLES[now]}`;
+    this.title.textContent = `${title} ${now === "choosing" ? state.model.name : state.what}`;
     this.facts.textContent = state.model.facts;
     this.clock.textContent = now === "choosing" ? "" : seconds(state.seconds);
     this.fold.textContent = this.folded ? "Open" : "Close";
@@ -108,6 +120,7 @@ class Panel {
     else if (state.state === "working" && !text && at >= 0) text = `Step ${at + 1} of ${state.stages.length}: ${state.stages[at].title}`;
     else if (state.state === "failed") text = `${state.stages.find((one) => one.state === "failed")?.title || "It"} failed.`;
     else if (state.state === "done" && !text) text = `Done in ${seconds(state.seconds)}.`;
+    if (state.state === "done" && state.card.sign === "failed") kind = "warned";
     this.live.className = `nbd-said nbd-is-${kind}`;
     if (this.live.textContent !== text) this.live.textContent = text;
   }

@@ -14,13 +14,15 @@ class Result {
     if (state.state === "undone") return redraw(this.root, this.undone(state));
     if (state.state !== "done") return redraw(this.root);
     const { card } = state;
+    const wrong = card.checks?.some((one) => one.status === "failed");
+    const checks = card.checks?.length > 0 && h("details", { open: wrong }, h("summary", { tabindex: "0", "data-place": "checks" }, card.checks_said), checkTable(card.checks));
     redraw(
       this.root,
       card.title && this.verdict(card),
+      wrong && checks,
       card.figures?.length > 0 && this.figures(card),
       card.title && this.pictures(card),
-      card.checks?.length > 0 && h("details", { open: card.checks.some((one) => one.status === "failed") },
-        h("summary", { tabindex: "0", "data-place": "checks" }, card.checks_said), checkTable(card.checks)),
+      !wrong && checks,
       this.where(card),
       this.address(state),
       this.actions(state),
@@ -46,8 +48,8 @@ class Result {
       h("ul", { class: "nbd-changed" }, ...card.changed.map((one) => h("li", {},
         h("img", { src: one.picture, alt: `${one.file}, truly ${one.truth}` }),
         h("span", { class: "nbd-muted" }, `truly ${one.truth}`),
-        h("span", {}, `original ${one.original} ${one.original_share}`),
-        h("span", {}, `deployed ${one.deployed} ${one.deployed_share}`)))),
+        h("span", {}, `original: ${one.original}, ${one.original_share}`),
+        h("span", {}, `deployed: ${one.deployed}, ${one.deployed_share}`)))),
       card.more_changed > 0 && h("p", { class: "nbd-muted" }, `and ${whole(card.more_changed)} more: see the report`));
   }
 
@@ -55,7 +57,7 @@ class Result {
     if (!card.path) return false;
     return h("div", { class: "nbd-where" },
       h("div", {}, h("span", { class: "nbd-muted" }, "It lies in "), h("code", {}, card.path)),
-      h("div", {}, h("span", { class: "nbd-muted" }, "Its report is "), this.panel.reportLink(card.report)),
+      h("div", {}, this.panel.report(), h("span", { class: "nbd-muted" }, " with every check, the confusion matrix and all pictures that changed")),
       h("details", {}, h("summary", { tabindex: "0", "data-place": "usage" }, "How to use it"), h("pre", { tabindex: "0" }, card.usage.join("\n"))));
   }
 
@@ -87,6 +89,7 @@ class Result {
 
   undone(state) {
     return h("div", { class: "nbd-go" }, state.can_redo && button("Redo", () => this.panel.send({ kind: "redo" }), { class: "nbd-primary" }),
+      button("Deploy another", () => this.panel.send({ kind: "again" })),
       state.can_redo && h("span", { class: "nbd-muted" }, "It is kept beside until the next deployment, or until the kernel ends."));
   }
 }

@@ -7,7 +7,9 @@ class Steps {
     this.ask = h("div", {});
     this.fault = h("div", {});
     this.foot = h("div", { class: "nbd-go" });
-    this.root = h("section", { "aria-label": "Progress" }, this.list, this.ask, this.fault, this.foot);
+    this.sum = h("summary", { tabindex: "0", "data-place": "steps" });
+    this.box = h("details", { open: true }, this.sum, this.list);
+    this.root = h("section", { "aria-label": "Progress" }, this.box, this.ask, this.fault, this.foot);
     this.rows = new Map();
     this.asking = false;
     this.drawn = this.drawnFault = "";
@@ -24,6 +26,10 @@ class Steps {
     this.got = performance.now();
     this.stages = state.stages;
     if (state.state !== "working") this.asking = false;
+    if (state.state !== this.was) this.box.open = !["done", "undone"].includes(state.state); // then the result matters
+    this.was = state.state;
+    const took = state.stages.filter((one) => one.state === "done").length;
+    this.sum.textContent = !["done", "undone"].includes(state.state) ? "Steps" : `${took} steps in ${seconds(state.seconds)}`;
     const now = JSON.stringify([state.state, this.asking, state.remarks]);
     if (now !== this.drawn) {
       this.drawn = now;
@@ -55,9 +61,9 @@ class Steps {
     if (one.state === "running") parts.item.setAttribute("aria-current", "step");
     else parts.item.removeAttribute("aria-current");
     parts.sign.textContent = SIGNS[one.state];
-    parts.word.textContent = WORD[one.state];
-    const counted = one.state === "running" && one.total > 0;
-    parts.note.textContent = counted ? `${one.note}: ${whole(one.done)} of ${whole(one.total)} ${one.unit}s` : one.note || (one.state === "running" ? one.about : "");
+    parts.word.textContent = one.state === "pending" && this.panel.state.state !== "working" ? "not reached" : WORD[one.state];
+    const counted = one.state === "running" && Boolean(one.counting) && one.total > 0;
+    parts.note.textContent = counted ? `${one.counting}: ${whole(one.done)} of ${whole(one.total)} ${one.unit}s` : one.note || (one.state === "running" ? one.about : "");
     parts.bar.hidden = !counted;
     if (counted) {
       const percent = Math.round((100 * one.done) / one.total);
@@ -78,7 +84,7 @@ class Steps {
 
   time(one, more) {
     const { time } = this.rows.get(one.name);
-    const about = one.expected != null && ["pending", "running"].includes(one.state) ? `about ${seconds(one.expected)}` : "";
+    const about = this.panel.state.state === "working" && one.expected != null && ["pending", "running"].includes(one.state) ? `about ${seconds(one.expected)}` : "";
     const now = one.state === "pending" || one.state === "skipped" ? "" : seconds(one.seconds + more);
     time.textContent = now && about ? `${now} of ${about}` : now || about;
   }
@@ -91,11 +97,12 @@ class Steps {
       button("Go on", keep));
     redraw(this.ask, ...state.remarks.map((text) => h("p", { class: "nbd-note" }, "! ", text)), question);
     const working = state.state === "working";
-    const over = ["failed", "cancelled", "undone"].includes(state.state);
+    const over = ["failed", "cancelled"].includes(state.state);
+    const held = state.model.kind === "Learner" ? "cells can go on (leave the Learner alone until Export is done)" : "cells can go on";
     redraw(
       this.foot,
       working && !this.asking && button("Cancel", () => this.cancel()),
-      working && h("span", { class: "nbd-muted" }, h("kbd", {}, "Esc"), " cancels; cells can go on, and so does the work when this is closed"),
+      working && h("span", { class: "nbd-muted" }, h("kbd", {}, "Esc"), ` cancels; ${held}, and so does the work when this is closed`),
       over && button("Try again", () => this.panel.send({ kind: "retry" }), { class: "nbd-primary" }),
       over && button("Choose again", () => this.panel.send({ kind: "again" })),
     );
@@ -124,7 +131,7 @@ class Steps {
         fault.checks.length > 0 && checkTable(fault.checks),
         fault.log && h("p", {}, "What the converter printed: ", h("code", {}, fault.log)),
         fault.lines.length > 0 && h("pre", { tabindex: "0", "aria-label": "The last lines of the converter's log" }, fault.lines.join("\n")),
-        fault.report && h("p", {}, "Its report: ", h("code", {}, fault.report)),
+        fault.report && h("p", {}, this.panel.report(), " ", h("code", {}, fault.report)),
         fault.acceptable && accept),
     );
   }
