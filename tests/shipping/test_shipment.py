@@ -9,10 +9,10 @@ import threading
 import time
 import weakref
 import zipfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from io import BytesIO
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import psutil
 import pytest
@@ -30,6 +30,7 @@ from nbdeploy.shipping.shipment import Shipment, shipment
 from nbdeploy.shipping.stages import BUNDLE, ENDPOINT
 from nbdeploy.shipping.wanted import Wanted
 from nbdeploy.shipping.zipped import zipped
+from nbdeploy.targets import convert
 
 pytestmark = pytest.mark.usefixtures("numpy_target")
 QUICK = {"samples": 4, "verify_files": 6, "latency_runs": 10}
@@ -63,6 +64,20 @@ def scraps(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path / "scraps"
 
 
+@pytest.fixture
+def quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The converter's work is done in this process, where nothing has to be imported anew; and it can calibrate."""
+    from nbdeploy_numpy import NumpyTarget
+
+    def here(command: list[str], *_: Path) -> int:
+        convert.main(Path(command[-1]))
+        return 0
+
+    monkeypatch.setattr(NumpyTarget, "recipes", ("fp32", "fp16", "static_int8"))
+    monkeypatch.setattr(convert, "_end_with_parent", lambda: None)
+    monkeypatch.setattr(convert, "_run", here)
+
+
 def wanted(out: Path, **more: Any) -> Wanted:
     return Wanted(**{"target": "numpy", "out": str(out), "more": QUICK, **more})
 
@@ -90,12 +105,10 @@ def version(place: Path) -> str:
 
 
 @pytest.mark.parametrize("step", BUNDLE)
+@pytest.mark.usefixtures("quick")
 def test_cancelled_at_any_step_it_leaves_nothing_behind_and_the_former_bundle_stands(
-    program: nd.Program, patch_learner: Any, before: Path, scraps: Path, monkeypatch: pytest.MonkeyPatch, step: str
+    program: nd.Program, patch_learner: Any, before: Path, scraps: Path, step: str
 ) -> None:
-    from nbdeploy_numpy import NumpyTarget
-
-    monkeypatch.setattr(NumpyTarget, "recipes", ("fp32", "static_int8"))
     one = Shipment(patch_learner if step == "export" else program)
     recipe = "static_int8" if step == "calibrate" else "fp32"
     when(one, step, one.cancel)
@@ -110,14 +123,14 @@ def test_cancelled_at_any_step_it_leaves_nothing_behind_and_the_former_bundle_st
     assert [] == [child for child in psutil.Process().children() if "nbdeploy" in " ".join(child.cmdline())]
 
 
-@pytest.mark.parametrize(("step", "counting"), [("convert", ""), ("measure", "rounds")])
+@pytest.mark.parametrize("step_counting", [("convert", ""), ("measure", "rounds")], ids=["convert", "measure"])
 def test_processes_that_are_waited_for_end_at_once(
-    program: nd.Program, before: Path, scraps: Path, monkeypatch: pytest.MonkeyPatch, step: str, counting: str
+    program: nd.Program, before: Path, scraps: Path, numpy_target: pytest.MonkeyPatch, step_counting: tuple[str, str]
 ) -> None:
-    mark = scraps.parent / "mark"
+    mark, (step, counting) = scraps.parent / "mark", step_counting
     if step == "convert":
-        monkeypatch.setenv("NUMPY_TARGET_FAULT", "slow")
-        monkeypatch.setenv("NUMPY_TARGET_MARK", str(mark))
+        numpy_target.setenv("NUMPY_TARGET_FAULT", "slow")
+        numpy_target.setenv("NUMPY_TARGET_MARK", str(mark))
     one, beside = Shipment(program), []
 
     def soon() -> None:
@@ -172,6 +185,7 @@ def test_it_is_done_beside_with_every_step_told_and_can_be_taken_back_and_put_th
     assert all(known.values())
 
 
+@pytest.mark.usefixtures("quick")
 def test_undo_of_a_first_deployment_leaves_nothing_and_refuses_what_is_another_by_now(
     program: nd.Program, made: Path, tmp_path: Path
 ) -> None:
@@ -198,6 +212,7 @@ def test_undo_of_a_first_deployment_leaves_nothing_and_refuses_what_is_another_b
         zipped(place, largest=10)
 
 
+@pytest.mark.usefixtures("quick")
 def test_a_recipe_that_spoils_answers_is_a_fault_of_the_step_with_diagnosis_and_may_be_accepted(
     program: nd.Program, before: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -270,8 +285,8 @@ class Place(Provider):
     summary = "a place for tests"
     settings = (Setting("key", "a secret", "", secret=True),)
     status_here = "run"
-    told: list[str] = []
-    wrong = False
+    told: ClassVar[list[str]] = []
+    wrong: ClassVar[bool] = False
 
     def check(self) -> list[Check]:
         return [Check("here", Status.passed)]
@@ -302,7 +317,7 @@ class Place(Provider):
 
 
 @pytest.fixture
-def place(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[type[Place]]:
+def place(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> type[Place]:
     from nbdeploy_numpy import NumpyTarget
 
     monkeypatch.setenv("NBDEPLOY_STATE", str(tmp_path / "state"))
@@ -311,11 +326,12 @@ def place(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[type[Plac
     tables = {"here": Place, "cloud": NumpyTarget}  # the target of providers, lowered in no time
     monkeypatch.setattr(registry.Registry, "load", lambda self, name: tables.get(name) or load(self, name))
     Place.told, Place.wrong = [], False
-    yield Place
+    return Place
 
 
+@pytest.mark.usefixtures("quick")
 def test_at_a_provider_the_endpoint_goes_with_undo_and_a_failed_start_leaves_nothing(
-    program: nd.Program, before: Path, place: type[Place], monkeypatch: pytest.MonkeyPatch
+    program: nd.Program, before: Path, place: type[Place]
 ) -> None:
     one = Shipment(program)
     chosen = wanted(before, provider="here", settings={"key": "geheim"}, more={**QUICK, "latency_runs": 0})

@@ -126,6 +126,13 @@ class Panel {
   }
 
   key(event) {
+    if (event.key === "Enter" && event.target.form && event.target.matches("input")) {
+      // Notebooks keep Enter from doing this by itself.
+      event.preventDefault();
+      event.stopPropagation();
+      event.target.form.requestSubmit();
+      return;
+    }
     if (event.key !== "Escape" || this.state.state !== "working") return;
     event.preventDefault();
     event.stopPropagation();
