@@ -63,6 +63,8 @@ class Estimate:
     replaces: str
     """What is at the place, or the endpoint that is updated; "" where there is nothing."""
     overwrite: bool
+    updates: bool
+    """Whether there is an endpoint of that name already."""
     problem: str = ""
     hint: str = ""
 
@@ -91,6 +93,7 @@ def estimate(model: About, wanted: Wanted) -> Estimate:
         place=place,
         replaces=replaces,
         overwrite=bool(replaces),
+        updates=bool(endpoint),
         problem=wrong[0] or clash,
         hint=wrong[1],
     )

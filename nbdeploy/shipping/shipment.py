@@ -54,6 +54,7 @@ class Shipment:
         self.took = 0.0
         self._kept: Kept | None = None
         self._created = False
+        self._ahead: Estimate | None = None
         self._work: Work | None = None
         self._thread: threading.Thread | None = None
         self._began = 0.0
@@ -85,7 +86,9 @@ class Shipment:
         return self.state == UNDONE and isinstance(self.result, Bundle)
 
     def estimate(self, wanted: Wanted) -> Estimate:
-        """What `wanted` would come to."""
+        """What `wanted` would come to; of what is at work, what was foretold."""
+        if self.state == WORKING and self._ahead is not None and wanted == self.wanted:
+            return self._ahead
         return estimate(self.about, wanted)
 
     def start(self, wanted: Wanted) -> None:
@@ -105,7 +108,7 @@ class Shipment:
             self.stages.skip({name: why for name, why in self._not_needed().items() if name not in ahead.steps})
             self._work, self._began = Work(self.stages), time.monotonic()
             self._kept = Kept(ahead.place)
-            self._created = not ahead.replaces or "endpoint" not in ahead.replaces
+            self._ahead, self._created = ahead, not ahead.updates
             context = contextvars.Context()
             run = (self._run, model, self._work, self._kept, wanted.keywords(overwrite=ahead.overwrite))
             self._thread = threading.Thread(target=context.run, args=run, name="nbdeploy-ship", daemon=True)

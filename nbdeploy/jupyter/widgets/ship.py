@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import threading
 import time
 import uuid
@@ -18,10 +19,9 @@ from IPython.display import publish_display_data
 from nbdeploy.errors import NbdeployError, UsageError
 from nbdeploy.jupyter.learners import IPYTHONS_OWN
 from nbdeploy.jupyter.widgets.base import joined, style
-from nbdeploy.jupyter.widgets.ship_look import choices_of, shown, static
-from nbdeploy.shipping.card import card
+from nbdeploy.jupyter.widgets.ship_look import card_of, choices_of, offer_of, shown, static
 from nbdeploy.shipping.planning import plan
-from nbdeploy.shipping.served import Served, caption, network_address, qr
+from nbdeploy.shipping.served import Served, network_address, qr
 from nbdeploy.shipping.shipment import CHOOSING, SHIPPED, WORKING, Shipment, explain, shipment
 from nbdeploy.shipping.wanted import Wanted
 from nbdeploy.shipping.zipped import zipped
@@ -43,6 +43,7 @@ class Ship(anywidget.AnyWidget):
     _esm = joined("ship", _PARTS)
     _css = style("ship")
     state = traitlets.Dict().tag(sync=True)
+    offer = traitlets.Dict().tag(sync=True)
 
     def __init__(
         self,
@@ -73,7 +74,7 @@ class Ship(anywidget.AnyWidget):
         self._told: dict[str, str] = {"kind": "", "text": ""}
         self._drawn = ""
         self._displayed = False
-        super().__init__()
+        super().__init__(offer=offer_of(self._offer))
         self.wanted: Wanted = self._offer.first if self.shipment.state == CHOOSING else self.shipment.wanted
         self.on_msg(self._heard)
         self.shipment.watchers.append(self._changed)
@@ -151,7 +152,7 @@ class Ship(anywidget.AnyWidget):
             self._published = time.monotonic()
             self.state = {
                 "id": self._id,
-                **shown(self.shipment, self.wanted, self._offer),
+                **shown(self.shipment, self.wanted),
                 "line": self._line(),
                 "plan": self._plan,
                 "told": self._told,
@@ -173,18 +174,7 @@ class Ship(anywidget.AnyWidget):
         if self.shipment.state != SHIPPED:
             return {}
         if self._card[0] is not self.shipment.result:
-            made: dict[str, Any] = {}
-            with contextlib.suppress(NbdeployError, OSError, ValueError):
-                bundle = self.shipment.bundle
-                made = card(bundle) if bundle is not None else {}
-            result = self.shipment.result
-            url = getattr(result, "url", "")
-            made["endpoint"] = ""
-            if self.shipment.wanted.provider:
-                made |= {"endpoint": result.name, "url": url, "ask": result.usage()}
-                made |= {"caption": caption(url), "qr": qr(url)} if url else {}
-            made["a_page"] = bool(made.get("path")) and self.shipment.wanted.lowered_to in {"web", "tfjs"}
-            self._card = (result, made)
+            self._card = (self.shipment.result, card_of(self.shipment))
         return self._card[1]
 
     def _heard(self, _: Any, content: Any, __: Any) -> None:
@@ -299,8 +289,8 @@ _SLOW = frozenset({"deploy", "retry", "again", "undo", "redo", "plan", "zip", "r
 
 def _name_of(model: Any) -> str:
     """The Python text of the model: a variable's name, or a folder in quotes."""
-    if isinstance(model, str):
-        return repr(model).replace("'", '"')
+    if isinstance(model, str | Path):
+        return json.dumps(str(model), ensure_ascii=False)
     find: Callable[[], Any] = get_ipython
     space = getattr(find(), "user_ns", {})
     names = (name for name, value in list(space.items()) if value is model and not IPYTHONS_OWN.fullmatch(name))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -11,16 +12,20 @@ from typing import Any
 from nbdeploy.core.look import Html, head, output, quiet, sign, table, tag
 from nbdeploy.core.numbers import SPACE, duration
 from nbdeploy.core.recipe import recipe_named
+from nbdeploy.errors import NbdeployError
 from nbdeploy.registry import providers, targets
+from nbdeploy.shipping.card import card
 from nbdeploy.shipping.choices import Choice, offered, words_of
 from nbdeploy.shipping.estimate import Estimate
 from nbdeploy.shipping.faults import fault_of
+from nbdeploy.shipping.served import caption, qr
 from nbdeploy.shipping.shipment import CANCELLED, CHOOSING, FAILED, SHIPPED, UNDONE, WORKING, Shipment, explain
 from nbdeploy.shipping.stages import WORDS
 from nbdeploy.shipping.wanted import CLOUD, Wanted
 
 _FIRST_TARGET, _FIRST_RECIPE = "tflite", "fp16"
 _FEW = 100_000
+_PAGES = frozenset({"web", "tfjs"})
 _SIGNS = {"done": "passed", "failed": "failed", "cancelled": "warned", "skipped": "not_run"}
 
 
@@ -69,17 +74,23 @@ def _usual(some: tuple[Choice, ...]) -> str:
     return _FIRST_TARGET if _FIRST_TARGET in ready or not ready else ready[0]
 
 
-def shown(shipment: Shipment, wanted: Wanted, offer: Offer) -> dict[str, Any]:
+def offer_of(offer: Offer) -> dict[str, Any]:
+    """What the page gets once: all that can be chosen."""
+    return {
+        "targets": [dataclasses.asdict(one) for one in offer.targets],
+        "providers": [dataclasses.asdict(one) for one in offer.providers],
+        "recipes": {name: words_of(name) for one in offer.targets for name in one.recipes},
+        "cloud": CLOUD,
+    }
+
+
+def shown(shipment: Shipment, wanted: Wanted) -> dict[str, Any]:
     """The panel's state as the page gets it."""
     about = shipment.about
     ahead = shipment.estimate(wanted if shipment.state != WORKING else shipment.wanted)
     return {
         "state": shipment.state,
         "model": {"name": about.name, "kind": about.kind, "facts": _facts(shipment)},
-        "targets": [dataclasses.asdict(one) for one in offer.targets],
-        "providers": [dataclasses.asdict(one) for one in offer.providers],
-        "recipes": {name: words_of(name) for one in offer.targets for name in one.recipes},
-        "cloud": CLOUD,
         "wanted": {
             "target": wanted.target,
             "recipe": wanted.recipe,
@@ -99,6 +110,21 @@ def shown(shipment: Shipment, wanted: Wanted, offer: Offer) -> dict[str, Any]:
         "can_undo": shipment.can_undo,
         "can_redo": shipment.can_redo,
     }
+
+
+def card_of(shipment: Shipment) -> dict[str, Any]:
+    """The result as the page gets it: that of its bundle, and how an endpoint is reached."""
+    made: dict[str, Any] = {}
+    with contextlib.suppress(NbdeployError, OSError, ValueError):
+        bundle = shipment.bundle
+        made = card(bundle) if bundle is not None else {}
+    made["endpoint"] = ""
+    if shipment.wanted.provider:
+        url = shipment.result.url
+        made |= {"endpoint": shipment.result.name, "url": url, "ask": shipment.result.usage()}
+        made |= {"caption": caption(url), "qr": qr(url)} if url else {}
+    made["a_page"] = bool(made.get("path")) and shipment.wanted.lowered_to in _PAGES
+    return made
 
 
 def _facts(shipment: Shipment) -> str:

@@ -18,6 +18,8 @@ class Panel {
     this.body = h("div", { class: "nbd-body" }, this.steps.root, this.result.root, this.choose.root);
     const head = h("div", { class: "nbd-head" }, this.title, this.facts, this.clock, this.fold);
     this.root = h("section", { class: "nbd nbd-ship", "aria-label": "Ship panel", "data-lm-suppress-shortcuts": "true" }, head, this.live, this.body);
+    // The page for when there is no kernel is hidden, also when it is drawn anew.
+    this.root.append(h("style", {}, `[data-nbd-static="${this.state.id}"] { display: none; }`));
     this.root.addEventListener("keydown", (event) => this.key(event));
     this.root.addEventListener("keypress", (event) => event.stopPropagation());
     el.append(this.root);
@@ -38,7 +40,7 @@ class Panel {
   }
 
   get state() {
-    return this.model.get("state");
+    return { ...this.model.get("offer"), ...this.model.get("state") };
   }
 
   send(message) {
@@ -82,8 +84,6 @@ class Panel {
   draw() {
     const { state } = this;
     const now = state.state;
-    const hide = document.querySelector(`[data-nbd-static="${state.id}"]`);
-    if (hide) hide.style.display = "none"; // the page for when there is no kernel
     this.root.dataset.state = now;
     const odd = now === "done" && state.card.sign === "failed"; // put in place although checks failed
     const title = odd ? "! Shipped, although checks failed:" : `${SHAPES[now] || ""}${TITLES[now]}`;
