@@ -138,7 +138,7 @@ def _facts(shipment: Shipment) -> str:
 def _what(shipment: Shipment) -> str:
     wanted = shipment.wanted
     where = f"{wanted.provider} ({wanted.lowered_to})" if wanted.provider else wanted.target
-    return f"{shipment.about.name} to {where}, {wanted.recipe}"
+    return f"{wanted.name.strip() or shipment.about.name} to {where}, {wanted.recipe}"
 
 
 def _estimate(ahead: Estimate) -> dict[str, Any]:
