@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from nbdeploy.flow import deploy, endpoints, runs, verify
     from nbdeploy.jupyter.widgets.cleaner import Cleaner
     from nbdeploy.jupyter.widgets.collector import Collector
+    from nbdeploy.jupyter.widgets.ship import Ship
     from nbdeploy.pipeline.project import init
     from nbdeploy.pipeline.running import Pipeline
     from nbdeploy.providers.base import Plan
@@ -66,6 +67,7 @@ __all__ = [
     "RateCurve",
     "Recipe",
     "Report",
+    "Ship",
     "Signature",
     "__version__",
     "advise",
@@ -109,6 +111,7 @@ _HOME = {
     "RateCurve": "nbdeploy.training.rates",
     "Recipe": "nbdeploy.core.recipe",
     "Report": "nbdeploy.core.report",
+    "Ship": "nbdeploy.jupyter.widgets.ship",
     "Signature": "nbdeploy.core.signature",
     "advise": "nbdeploy.advising.advice",
     "audit": "nbdeploy.data.audit",

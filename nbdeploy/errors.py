@@ -18,6 +18,7 @@ NbdeployError                   everything below; its text says what was wrong a
 |-- PipelineFailed              a step or a gate of a pipeline failed; carries the result
 `-- VerificationFailed          the deployed model does not answer as the original; carries the report
 
+Cancelled                       long work was told to stop, as by Ctrl-C, from beside
 NbdeployWarning                 something odd that was handled; the text says how
 """
 
@@ -44,6 +45,10 @@ def tracebacks_shown() -> bool:
 
 class NbdeployWarning(UserWarning):
     """Something odd in the input that was handled; the text says how."""
+
+
+class Cancelled(KeyboardInterrupt):
+    """Long work was told to stop from beside. Like Ctrl-C it is no Exception: nothing takes it for a fault."""
 
 
 class NbdeployError(Exception):

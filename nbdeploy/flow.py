@@ -17,6 +17,7 @@ from nbdeploy.core.files import check_place, file_name, new_folder, put_in_place
 from nbdeploy.core.recipe import Recipe, recipe_named
 from nbdeploy.core.reference import DataFile, spread
 from nbdeploy.core.report import Report
+from nbdeploy.core.working import phase
 from nbdeploy.errors import NbdeployWarning, UsageError
 from nbdeploy.tracking.deployments import recorded
 
@@ -81,7 +82,8 @@ def deploy(
         )
     wanted = recipe_named(recipe)
     lowering: Target = registry.targets.load(target)()
-    lowering.check(wanted)
+    with phase("check"):
+        lowering.check(wanted)
     counts = (1 if count is None else count for count in (verify_files, calibration_files))
     if samples < 0 or min(counts) < 1 or latency_runs < 0:
         raise UsageError(
@@ -92,15 +94,16 @@ def deploy(
         raise UsageError("accept_failed needs a reason.", hint='Type: --accept-failed "why it is good enough"')
     if out is not None:
         check_place(Path(out).absolute(), overwrite=overwrite, mark=MANIFEST)
-    program = as_program(
-        model,
-        images=images,
-        name=name,
-        verify_files=verify_files,
-        calibration_files=calibration_files,
-        seed=seed,
-        trust_pickle=trust_pickle,
-    )
+    with phase("export"):
+        program = as_program(
+            model,
+            images=images,
+            name=name,
+            verify_files=verify_files,
+            calibration_files=calibration_files,
+            seed=seed,
+            trust_pickle=trust_pickle,
+        )
     name = name or program.name
     place = Path(out) if out is not None else Path("build") / f"{file_name(name) or 'model'}-{lowering.name}"
     with (

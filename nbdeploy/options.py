@@ -21,6 +21,7 @@ from nbdeploy.questions.deploy import compare_options, deploy_options, predict_o
 from nbdeploy.questions.endpoints import demo_options, doctor_options, endpoints_options
 from nbdeploy.questions.pipeline import init_options, run_options
 from nbdeploy.questions.runs import runs_options
+from nbdeploy.questions.ship import ship_options
 from nbdeploy.questions.train import pretrained_options, train_options
 from nbdeploy.questions.tune import tune_options
 
@@ -116,6 +117,9 @@ WIDGETS: dict[str, Verb] = {
         "",
         collect_options,
         in_notebook="data/pets --classes cat,dog",
+    ),
+    "ship": Verb(
+        "deploy by a panel, with every step to be seen, stopped and undone", "", ship_options, in_notebook="learn"
     ),
     "compare": Verb("put bundles side by side with their original", "", compare_options, in_notebook="small build/app"),
     "pipeline": Verb(

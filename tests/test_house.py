@@ -77,6 +77,7 @@ def test_the_public_names_are_the_promised_ones() -> None:
         "RateCurve",
         "Recipe",
         "Report",
+        "Ship",
         "Signature",
         "__version__",
         "advise",

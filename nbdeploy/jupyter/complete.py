@@ -57,6 +57,6 @@ def _offer(verb: str, words: list[str], watch: Watch) -> Iterable[str]:
         return sorted(before.type.names()) if isinstance(before.type, Named) else ()
     if words[-1].startswith("-"):
         return sorted(o for o, a in by_option.items() if o.startswith("--") and (o not in words[:-1] or o == words[-1]))
-    if verb == "deploy" and len(words) == 1:
+    if verb in {"deploy", "ship"} and len(words) == 1:
         return [learner.name for learner in watch.learners()]
     return ()

@@ -146,6 +146,20 @@ class Magics:
         say_line(python_call("nd.deploy", name, **shown))
         return deploy(model, **keywords)
 
+    def ship(self, line: str) -> Any:
+        """Deploy by a panel, with every step to be seen; %ship --help says more."""
+        parsed = _parse("ship", line)
+        if parsed is None:
+            return None
+        parser, args = parsed
+        model, name = self.names.newest("ship") if args.model is None else self.names.model(args.model, "ship")
+        from nbdeploy.jupyter.widgets.ship import Ship  # noqa: PLC0415 - loads anywidget
+
+        keywords = given(parser, args, leave={"model"})
+        call = python_call("nd.Ship", name, **keywords)
+        say_line(call)
+        return Ship(model, code=name.text if isinstance(name, Code) else "", **keywords)
+
     def compare(self, line: str) -> Any:
         """Put bundles side by side with the model they were made from; %compare --help says more."""
         parsed = _parse("compare", line)

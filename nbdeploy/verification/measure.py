@@ -15,6 +15,8 @@ from typing import IO, Any
 
 import numpy as np
 
+from nbdeploy.core import working
+
 _ROUNDS = 10
 _WARM_UP = 5
 _MOST_S = 60.0  # for one setting of one model; a slower model is run less often, and the report says how often
@@ -38,7 +40,8 @@ def measure(bundle: Path, program: Path, pixels: Path, *, runs: int = 200, all_t
             slowest = max(worker.run(_WARM_UP)[-1] for worker in workers.values())
             count = max(_ROUNDS, min(runs, int(_MOST_S * 1000 / slowest)))
             times: dict[str, list[float]] = {which: [] for which in workers}
-            for round_ in range(_ROUNDS):
+            what = "rounds with a thread a CPU" if suffix else "rounds with one thread"
+            for round_ in working.counted(range(_ROUNDS), what, total=_ROUNDS, unit="round"):
                 share = count * (round_ + 1) // _ROUNDS - count * round_ // _ROUNDS
                 for which, worker in workers.items():
                     times[which] += worker.run(share)
@@ -78,11 +81,12 @@ class _Worker:
         source, sink = self._process.stdin, self._process.stdout
         if source is None or sink is None:
             raise RuntimeError("the pipes of the measuring process are closed")
-        source.write(line + "\n")
-        source.flush()
-        answer = sink.readline()
-        if not answer:
-            raise RuntimeError(f"the measuring process ended with status {self._process.wait()}")
+        with working.child(self._process):
+            source.write(line + "\n")
+            source.flush()
+            answer = sink.readline()
+            if not answer:
+                raise RuntimeError(f"the measuring process ended with status {self._process.wait()}")
         return json.loads(answer)
 
     def run(self, times: int) -> list[float]:
