@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import json
 import os
 from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
@@ -26,8 +27,8 @@ def parameters(arguments: Mapping[str, Any], *, leave: Collection[str]) -> dict[
     kept: dict[str, Any] = {}
     for name, value in arguments.items():
         simple = value if isinstance(value, _SIMPLE) else getattr(value, "name", None)  # a Recipe by its name
-        if name not in leave and isinstance(simple, _SIMPLE):
-            kept[name] = simple
+        if name not in leave and (isinstance(simple, _SIMPLE) or _is_plain_list(value)):
+            kept[name] = value if _is_plain_list(value) else simple
     return kept
 
 
@@ -46,6 +47,10 @@ def _is_default(value: Any, default: Any) -> bool:
     return type(value) is type(default) and bool(value == default)
 
 
+def _is_plain_list(value: Any) -> bool:
+    return isinstance(value, list | tuple) and bool(value) and all(isinstance(one, _SIMPLE) for one in value)
+
+
 def _is_empty(value: Any) -> bool:
     return isinstance(value, tuple | list | dict) and not value
 
@@ -57,6 +62,8 @@ def _text(name: str, value: Any) -> Any:
         return str(value)
     if isinstance(value, Mapping):  # settings of a provider may be secrets
         return Code("{" + ", ".join(f'"{key}": ...' for key in value) + "}")
+    if _is_plain_list(value):
+        return list(value) if isinstance(value, list) else Code(f"({', '.join(map(json.dumps, value))})")
     if isinstance(value, list | tuple):
         return Code(f"[{', '.join(type(one).__name__ + '()' for one in value)}]")
     return Code(_object_text(name, value))

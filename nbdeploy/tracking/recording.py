@@ -42,7 +42,7 @@ class Recorded:
         self._row = row
         self._began = time.monotonic()
         self._warned = False
-        self._end: tuple[str, str] | None = None
+        self._end: tuple[str, str, float | None] | None = None
         self._closing: list[Callable[[str], None]] = []
         self._token: Token[Recorded | None] | None = None
 
@@ -82,9 +82,9 @@ class Recorded:
         """Note the run that made the model which this one takes; the data is that run's, too."""
         self._try(lambda: store.descend(self.id, origin))
 
-    def ended(self, status: str, why: str = "") -> None:
-        """Say how it ended ("done", "failed", "stopped") where the end of the block cannot tell."""
-        self._end = (status, why)
+    def ended(self, status: str, why: str = "", took_s: float | None = None) -> None:
+        """Say how it ended ("done", "failed", "stopped"), and how long it took, where the block cannot tell."""
+        self._end = (status, why, took_s)
 
     def about(self) -> dict[str, Any]:
         """What is noted by now, as `store.one` gives it; {} where nothing is recorded."""
@@ -111,13 +111,13 @@ class Recorded:
     ) -> None:
         if self._token is not None:
             _current.reset(self._token)
-        status, why = self._end or ("done", "")
+        status, why, took_s = self._end or ("done", "", None)
         if isinstance(error, KeyboardInterrupt | SystemExit):
             status, why = "stopped", type(error).__name__
         elif error is not None:
             text = error.message if isinstance(error, NbdeployError) else str(error)
             status, why = "failed", f"{type(error).__name__}: {text}"[:_LONGEST]
-        took = round(time.monotonic() - self._began, 3)
+        took = round(time.monotonic() - self._began if took_s is None else took_s, 3)
         if isinstance(error, UsageError):  # refused before anything was done
             self._try(lambda: store.forget(self.id))
         else:

@@ -9,7 +9,9 @@ import random
 import shutil
 import time
 import warnings
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
 from pathlib import Path
 from typing import Any
 
@@ -100,6 +102,24 @@ class Checkpoints:
     def _give_up(self, why: str) -> None:
         self.usable = False
         warnings.warn(f"{why}, so this one cannot be resumed if it is killed.", NbdeployWarning, stacklevel=5)
+
+
+_saving: ContextVar[bool] = ContextVar("nbdeploy_saving", default=True)
+
+
+@contextmanager
+def unsaved() -> Iterator[None]:
+    """Trainings inside the block are short and many: their epochs are not saved."""
+    token = _saving.set(False)
+    try:
+        yield
+    finally:
+        _saving.reset(token)
+
+
+def saving() -> bool:
+    """Whether a training is to save its epochs."""
+    return _saving.get()
 
 
 class SaveEpochs(Callback):  # type: ignore[misc]

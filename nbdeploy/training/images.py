@@ -114,7 +114,7 @@ def train(
         workers=workers,
     )
     with hushed():
-        from nbdeploy.training.checkpoints import Checkpoints  # noqa: PLC0415 - fastai takes seconds
+        from nbdeploy.training.checkpoints import Checkpoints, saving  # noqa: PLC0415 - fastai takes seconds
         from nbdeploy.training.course import Course  # noqa: PLC0415
         from nbdeploy.training.opening import bad_picture  # noqa: PLC0415
         from nbdeploy.training.precision import chosen  # noqa: PLC0415
@@ -130,7 +130,7 @@ def train(
         names = tuple(metric.name for metric in learn.metrics)
         course = Course(phases_of(epochs, setup.frozen, rate, pretrained=pretrained), keep, names)
         place = None
-        if processes() == 1:
+        if processes() == 1 and saving():
             place = Checkpoints({**setup.to_dict(), "epochs": epochs, "lr": lr, "keep": keep, "precision": precision})
         try:
             Run(learn, course, rate=rate, precision=precision, checkpoints=place).go(

@@ -15,6 +15,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from nbdeploy.errors import NbdeployError, TrainError
+from nbdeploy.tracking.recording import current, recording
 from nbdeploy.tuning.space import Space
 from nbdeploy.tuning.study import GRID, LEAST, read, set_attrs
 from nbdeploy.tuning.trial import Outcome, Trial, winner
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 _ALL_FAILED = 3
 """So many failures and nothing else: the fault is not one of the trials."""
 _SAME = 50
+_STATUS = {"complete": "done", "pruned": "stopped"}
 
 
 class Desk:
@@ -52,6 +54,7 @@ class Desk:
         self.stopped = ""
         """Why there are fewer trials than were wanted; empty where there are not."""
         self.error: NbdeployError | None = None
+        self._run = current().id
         self._random = random.Random(seed + len(self.trials))  # noqa: S311 - no secret
         self._asked: dict[int, optuna.Trial] = {}
         self._began: dict[int, float] = {}
@@ -129,8 +132,20 @@ class Desk:
             why=outcome.why,
             seconds=outcome.seconds,
         )
+        self._record(number)
         self._judge(outcome)
         self.show.ended(self.trials[number])
+
+    def _record(self, number: int) -> None:
+        """Note the trial among the runs, as a part of the tuning's."""
+        trial = self.trials[number]
+        params = {**self.space.fixed, **trial.params}
+        with recording("trial", params=params, parent=self._run, name=f"{self.study.study_name} {number}") as run:
+            for place, accuracy in sorted(trial.curve.items()):
+                run.metric("accuracy", accuracy, step=place)
+            run.metrics({**trial.figures, **trial.values})
+            why = f"pruned: {trial.why}" if trial.state == "pruned" else trial.why
+            run.ended(_STATUS.get(trial.state, trial.state), why, trial.seconds)
 
     def close(self, why: str = "") -> None:
         """Nothing more is handed out; what still runs is written down as stopped, to be begun again another time."""

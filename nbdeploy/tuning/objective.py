@@ -16,6 +16,7 @@ from nbdeploy.core.hush import hushed
 from nbdeploy.core.progress import quiet
 from nbdeploy.data.imageset import ImageSet
 from nbdeploy.errors import ConversionError, ExportError, NbdeployError, NbdeployWarning, TrainError, WeightsUnavailable
+from nbdeploy.tracking.recording import unrecorded
 from nbdeploy.training.arch import load_libraries
 from nbdeploy.training.epoch import last_figures, validated
 from nbdeploy.tuning.trial import Outcome
@@ -79,7 +80,7 @@ def run(job: Job, params: Mapping[str, Any], listener: Listener) -> Outcome:
         return round(time.monotonic() - began, 2)
 
     try:
-        with quiet(), warnings.catch_warnings():
+        with quiet(), unrecorded(), warnings.catch_warnings():  # the desk records the trial
             warnings.simplefilter("ignore", NbdeployWarning)
             values, figures = _tried(job, params, listener)
     except Ended as end:
@@ -109,8 +110,10 @@ def _tried(job: Job, params: Mapping[str, Any], listener: Listener) -> tuple[dic
         listener.step(share)
 
     with hushed():
+        from nbdeploy.training.checkpoints import unsaved  # noqa: PLC0415 - torch
         from nbdeploy.training.heeding import Heed  # noqa: PLC0415 - fastai
-    learn = train(job.images, seed=job.seed, cbs=[Heed(planned_epochs(settings), after, step)], **settings)
+    with unsaved():
+        learn = train(job.images, seed=job.seed, cbs=[Heed(planned_epochs(settings), after, step)], **settings)
     if not last or last[0].done < last[0].planned:  # an interrupt was taken for a wish to end that training
         raise KeyboardInterrupt
     # Where other weights than the last are kept, their accuracy is not that of the last epoch.

@@ -84,7 +84,7 @@ class Tuning:
         """``{"accuracy", "interval", "files"}`` of `learn` on the held-out files, which chose nothing; or None."""
         if self.learn is None:
             return None
-        from nbdeploy.verification.compare import wilson  # noqa: PLC0415 - numpy
+        from nbdeploy.core.numbers import wilson  # noqa: PLC0415 - numpy
 
         files = len(self.images.valid)
         if self._asked is None or self._asked[0] is not self.learn:

@@ -23,6 +23,7 @@ from nbdeploy.tuning import words
 from nbdeploy.tuning.desk import Desk
 from nbdeploy.tuning.look import Show
 from nbdeploy.tuning.objective import Job
+from nbdeploy.tuning.recorded import recorded
 from nbdeploy.tuning.result import Tuning
 from nbdeploy.tuning.space import Choice, Space
 from nbdeploy.tuning.study import check_pruner, opened, study_path
@@ -33,6 +34,7 @@ _SPLIT = 0.2
 _SECONDS = {"h": 3600.0, "min": 60.0, "m": 60.0, "s": 1.0}
 
 
+@recorded
 def tune(
     images: ImageSet | str | Path,
     *,
@@ -104,7 +106,7 @@ def tune(
     if not isinstance(images, ImageSet):
         images = decided(ImageSet.from_folder(images, seed=seed))
     elif remark := unapplied(images):
-        warnings.warn(remark, NbdeployWarning, stacklevel=2)
+        warnings.warn(remark, NbdeployWarning, stacklevel=3)  # beyond `recorded`
     inner = tuning_split(images, seed)
     request = _request(space, inner, asked, target, seed)
     name = name or f"{file_name(Path(images.source).stem) or 'images'}-{_short(request)}"
