@@ -33,12 +33,19 @@ if TYPE_CHECKING:
     from nbdeploy.data.journal import Journal
     from nbdeploy.exporting.learner import export
     from nbdeploy.exporting.program import Program
-    from nbdeploy.flow import deploy, endpoints, verify
+    from nbdeploy.flow import deploy, endpoints, runs, verify
     from nbdeploy.jupyter.widgets.cleaner import Cleaner
     from nbdeploy.jupyter.widgets.collector import Collector
+    from nbdeploy.jupyter.widgets.ship import Ship
+    from nbdeploy.pipeline.project import init
+    from nbdeploy.pipeline.running import Pipeline
     from nbdeploy.providers.base import Plan
     from nbdeploy.providers.endpoint import Endpoint
-    from nbdeploy.training.images import train
+    from nbdeploy.training.images import find_lr, train
+    from nbdeploy.training.prebuilt import pretrained
+    from nbdeploy.training.rates import RateCurve
+    from nbdeploy.training.report import LearnReport, learn_report
+    from nbdeploy.tuning.tune import tune
 
 __all__ = [
     "RECIPES",
@@ -52,11 +59,15 @@ __all__ = [
     "Finding",
     "ImageSet",
     "Journal",
+    "LearnReport",
+    "Pipeline",
     "Plan",
     "Prediction",
     "Program",
+    "RateCurve",
     "Recipe",
     "Report",
+    "Ship",
     "Signature",
     "__version__",
     "advise",
@@ -68,14 +79,19 @@ __all__ = [
     "endpoints",
     "errors",
     "export",
+    "find_lr",
+    "init",
+    "learn_report",
+    "pretrained",
+    "runs",
     "train",
+    "tune",
     "verify",
 ]
 
 __version__ = "0.1.0"
 
 _HOME = {
-    "RECIPES": "nbdeploy.core.recipe",
     "Advice": "nbdeploy.advising.advice",
     "Bundle": "nbdeploy.core.bundle",
     "Check": "nbdeploy.core.report",
@@ -86,11 +102,16 @@ _HOME = {
     "Finding": "nbdeploy.core.finding",
     "ImageSet": "nbdeploy.data.imageset",
     "Journal": "nbdeploy.data.journal",
+    "LearnReport": "nbdeploy.training.report",
+    "Pipeline": "nbdeploy.pipeline.running",
     "Plan": "nbdeploy.providers.base",
     "Prediction": "nbdeploy.core.prediction",
     "Program": "nbdeploy.exporting.program",
+    "RECIPES": "nbdeploy.core.recipe",
+    "RateCurve": "nbdeploy.training.rates",
     "Recipe": "nbdeploy.core.recipe",
     "Report": "nbdeploy.core.report",
+    "Ship": "nbdeploy.jupyter.widgets.ship",
     "Signature": "nbdeploy.core.signature",
     "advise": "nbdeploy.advising.advice",
     "audit": "nbdeploy.data.audit",
@@ -100,7 +121,13 @@ _HOME = {
     "doctor": "nbdeploy.checkup",
     "endpoints": "nbdeploy.flow",
     "export": "nbdeploy.exporting.learner",
+    "find_lr": "nbdeploy.training.images",
+    "init": "nbdeploy.pipeline.project",
+    "learn_report": "nbdeploy.training.report",
+    "pretrained": "nbdeploy.training.prebuilt",
+    "runs": "nbdeploy.flow",
     "train": "nbdeploy.training.images",
+    "tune": "nbdeploy.tuning.tune",
     "verify": "nbdeploy.flow",
 }
 

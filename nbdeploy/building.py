@@ -14,6 +14,7 @@ from nbdeploy.core.recipe import Recipe
 from nbdeploy.core.reference import present
 from nbdeploy.core.report import Report
 from nbdeploy.core.summary import check_row
+from nbdeploy.core.working import phase
 from nbdeploy.data.records import clean_hint
 from nbdeploy.errors import DataError, ExportError, NbdeployWarning, VerificationFailed
 
@@ -47,15 +48,20 @@ def build(
     from nbdeploy.verification.standing import standing_checks  # noqa: PLC0415
 
     available = available_files(program)
-    calibration = _calibration(program) if recipe.calibrated else None
-    with step(f"converting to {target.name}, {recipe.name}") as note:
-        artifact = convert(
-            program, target, recipe, job, calibration=calibration, about={"name": name, "version": version}
-        )
-        note(numbers.size(artifact.size_bytes))
-    manifest = package.lay_out(work, program, target, artifact, name=name, version=version)
+    calibration = None
+    if recipe.calibrated:
+        with phase("calibrate"), step("reading training files to calibrate on") as note:
+            calibration = _calibration(program)
+            note(f"{0 if calibration is None else len(calibration)} files")
+    with phase("convert"):
+        with step(f"converting to {target.name}, {recipe.name}") as note:
+            artifact = convert(
+                program, target, recipe, job, calibration=calibration, about={"name": name, "version": version}
+            )
+            note(numbers.size(artifact.size_bytes))
+        manifest = package.lay_out(work, program, target, artifact, name=name, version=version)
     bundle = Bundle.open(work)
-    with step("verifying on raw files") as note:
+    with phase("verify"), step("verifying on raw files") as note:
         found = parity(bundle, program, available)
         taken = package.add_samples(work, program, most=samples, available=available)
         answers = None if found.unable else _answers(bundle, taken, found.answers, available)
@@ -82,29 +88,31 @@ def build(
     )
     if report.failed:
         base = artifact.base or artifact.path
-        report = dataclasses.replace(
-            report, diagnosis=blame(bundle, program, target, found=found, available=available, base=base)
-        )
+        with phase("verify"), step("looking for the step to blame"):
+            diagnosis = blame(bundle, program, target, found=found, available=available, base=base)
+        report = dataclasses.replace(report, diagnosis=diagnosis)
     accepted = (
         {"why": accept_failed, "checks": [check.name for check in report.failed]}
         if report.failed and accept_failed
         else None
     )
-    page = render_report(
-        report,
-        title=f"{name} for {target.name}",
-        facts={
-            **manifest,
-            "dataset": manifest["dataset"]["fingerprint"],
-            "accepted_failure": accepted,
-            "files": {},
-            "machine": report.metrics.get("measured_on"),
-        },
-        labels=program.signature.labels,
-        pictures={row.file: thumbnail(row.file, exif=program.signature.exif) for row in report.changed[:_THUMBNAILS]},
-        drifts=found.comparison.drifts,
-    )
-    package.finish(work, manifest, report, page, target, accepted_failure=accepted)
+    shown, exif = report.changed[:_THUMBNAILS], program.signature.exif
+    with phase("package"), step("writing report and manifest"):
+        page = render_report(
+            report,
+            title=f"{name} for {target.name}",
+            facts={
+                **manifest,
+                "dataset": manifest["dataset"]["fingerprint"],
+                "accepted_failure": accepted,
+                "files": {},
+                "machine": report.metrics.get("measured_on"),
+            },
+            labels=program.signature.labels,
+            pictures={row.file: thumbnail(row.file, exif=exif) for row in shown},
+            drifts=found.comparison.drifts,
+        )
+        package.finish(work, manifest, report, page, target, accepted_failure=accepted)
     return report
 
 
@@ -173,7 +181,7 @@ def _measured(bundle: Bundle, job: Path, program: Program, available: list[int],
 
     pixels = job / "pixels.npy"
     np.save(pixels, bundle.classifier.pixels(program.reference.held_out[available[0]].path), allow_pickle=False)
-    with step("measuring beside PyTorch") as note:
+    with phase("measure"), step("measuring beside PyTorch") as note:
         metrics = measure(bundle.path, job / "program.pt2", pixels, runs=runs)
         note(f"{metrics['latency_ms_p50']:.2f} ms against {metrics['latency_ms_p50_original']:.2f} ms, 1 thread")
     return metrics

@@ -28,7 +28,7 @@ SHELLS = ("bash", "zsh", "fish")
 
 def parser() -> Parser:
     """The command's parser, with every verb."""
-    verbs = "\n".join(f"  {name:<10}{verb.summary}" for name, verb in VERBS.items())
+    verbs = "\n".join(f"  {name:12}{verb.summary}" for name, verb in VERBS.items())
     top = Parser(
         prog="nbdeploy",
         usage="nbdeploy VERB ... (nbdeploy VERB --help says more)",

@@ -15,8 +15,10 @@ NbdeployError                   everything below; its text says what was wrong a
 |-- BundleError                 a bundle that cannot be read
 |   `-- IntegrityError          a file of a bundle is not what its manifest says
 |-- ProviderError               a place could not be reached, refused, or did not answer as the bundle does
+|-- PipelineFailed              a step or a gate of a pipeline failed; carries the result
 `-- VerificationFailed          the deployed model does not answer as the original; carries the report
 
+Cancelled                       long work was told to stop, as by Ctrl-C, from beside
 NbdeployWarning                 something odd that was handled; the text says how
 """
 
@@ -43,6 +45,10 @@ def tracebacks_shown() -> bool:
 
 class NbdeployWarning(UserWarning):
     """Something odd in the input that was handled; the text says how."""
+
+
+class Cancelled(KeyboardInterrupt):
+    """Long work was told to stop from beside. Like Ctrl-C it is no Exception: nothing takes it for a fault."""
 
 
 class NbdeployError(Exception):
@@ -151,6 +157,14 @@ class IntegrityError(BundleError):
 
 class ProviderError(NbdeployError):
     """A provider's place could not be reached, refused, or did not answer as the bundle does."""
+
+
+class PipelineFailed(NbdeployError):
+    """A step of a pipeline failed, or a gate of it does not hold; `result` says how every step stands."""
+
+    def __init__(self, message: str, *, hint: str = "", result: Any = None) -> None:
+        super().__init__(message, hint=hint)
+        self.result = result
 
 
 class VerificationFailed(NbdeployError):

@@ -12,19 +12,24 @@ from typing import TYPE_CHECKING, Any
 from nbdeploy import registry
 from nbdeploy.building import available_files, build, failure
 from nbdeploy.core.bundle import MANIFEST, Bundle
+from nbdeploy.core.calls import images_call
 from nbdeploy.core.files import check_place, file_name, new_folder, put_in_place
 from nbdeploy.core.recipe import Recipe, recipe_named
 from nbdeploy.core.reference import DataFile, spread
 from nbdeploy.core.report import Report
+from nbdeploy.core.working import phase
 from nbdeploy.errors import NbdeployWarning, UsageError
+from nbdeploy.tracking.deployments import recorded
 
 if TYPE_CHECKING:
     from nbdeploy.data.imageset import ImageSet
     from nbdeploy.exporting.program import Program
     from nbdeploy.providers.table import Endpoints
     from nbdeploy.targets.base import Target
+    from nbdeploy.tracking.runs import Runs
 
 
+@recorded
 def deploy(
     model: Any,
     *,
@@ -77,7 +82,8 @@ def deploy(
         )
     wanted = recipe_named(recipe)
     lowering: Target = registry.targets.load(target)()
-    lowering.check(wanted)
+    with phase("check"):
+        lowering.check(wanted)
     counts = (1 if count is None else count for count in (verify_files, calibration_files))
     if samples < 0 or min(counts) < 1 or latency_runs < 0:
         raise UsageError(
@@ -88,15 +94,16 @@ def deploy(
         raise UsageError("accept_failed needs a reason.", hint='Type: --accept-failed "why it is good enough"')
     if out is not None:
         check_place(Path(out).absolute(), overwrite=overwrite, mark=MANIFEST)
-    program = as_program(
-        model,
-        images=images,
-        name=name,
-        verify_files=verify_files,
-        calibration_files=calibration_files,
-        seed=seed,
-        trust_pickle=trust_pickle,
-    )
+    with phase("export"):
+        program = as_program(
+            model,
+            images=images,
+            name=name,
+            verify_files=verify_files,
+            calibration_files=calibration_files,
+            seed=seed,
+            trust_pickle=trust_pickle,
+        )
     name = name or program.name
     place = Path(out) if out is not None else Path("build") / f"{file_name(name) or 'model'}-{lowering.name}"
     with (
@@ -187,6 +194,36 @@ def endpoints() -> Endpoints:
     return Endpoints(make=deploy)
 
 
+def runs(
+    *,
+    kind: str | None = None,
+    where: str | None = None,
+    status: str | None = None,
+    all: bool = False,  # noqa: A002 - the name is a promise
+    removed: bool = False,
+) -> Runs:
+    """What was trained, tuned, compressed and deployed in this project's folder, the newest first.
+
+    `kind` is train, tune, trial, compress, deploy or pipeline; `where` a condition on parameters and metrics:
+    ``"accuracy > .9 and arch == 'resnet18'"``; `status` done, failed, stopped, killed or running. `all` lists those of
+    other folders too, `removed` also those that were removed. Shown, it is a table; in a notebook a live one.
+
+    Raises UsageError for a `where` that is none, UnknownName for a name that no run has.
+    """
+    from nbdeploy.tracking.runs import find  # noqa: PLC0415 - SQLite
+
+    return find(kind=kind, where=where, status=status, all=all, removed=removed, read=_fingerprint)
+
+
+def _fingerprint(source: str, applied: bool) -> str:
+    """The fingerprint of the pictures at `source` as they are now. Raises DataError."""
+    from nbdeploy.data.decided import decided  # noqa: PLC0415
+    from nbdeploy.data.imageset import ImageSet  # noqa: PLC0415 - Pillow
+
+    images: ImageSet = getattr(ImageSet, images_call(source, {})[0])(source)
+    return (decided(images) if applied else images).fingerprint
+
+
 def as_program(
     model: Any,
     *,
@@ -215,7 +252,7 @@ def as_program(
                 f"This model names {len(program.reference.calibration)} training files, not {calibration_files}; "
                 "images=nd.ImageSet.from_folder('...') (--data FOLDER) gives more.",
                 NbdeployWarning,
-                stacklevel=3,
+                stacklevel=4,
             )
         bounded = program.reference.bounded(held_out=verify_files, calibration=calibration_files, seed=seed)
         return dataclasses.replace(program, reference=bounded)

@@ -10,6 +10,7 @@ from typing import Any
 from nbdeploy import registry
 from nbdeploy.core.bundle import Bundle
 from nbdeploy.core.report import Status
+from nbdeploy.core.working import phase
 from nbdeploy.errors import ProviderError, UsageError
 from nbdeploy.providers import store
 from nbdeploy.providers.base import Plan, Provider
@@ -35,15 +36,17 @@ def launch(
     name = None if endpoint is None else name_for(endpoint)
     if dry_run:
         return _planned(model, place, name, make, asked)
-    _insist(place)
-    known = None if name is None else _taken(name, place, make, overwrite=asked["overwrite"])
+    with phase("plan"):
+        _insist(place)
+        known = None if name is None else _taken(name, place, make, overwrite=asked["overwrite"])
     bundle = _bundle(model, make, asked)
     if name is None:
         name = name_from(bundle.name)
         known = _taken(name, place, make, overwrite=asked["overwrite"])
-    if known is not None:
-        return known.update(bundle)
-    return Endpoint.create(bundle, name, place, settings, make=make)
+    with phase("start"):
+        if known is not None:
+            return known.update(bundle)
+        return Endpoint.create(bundle, name, place, settings, make=make)
 
 
 def _planned(model: Any, place: Provider, name: str | None, make: Make, asked: dict[str, Any]) -> Plan:

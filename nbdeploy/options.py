@@ -8,18 +8,35 @@ be printed for a person to copy (`python_call`).
 from __future__ import annotations
 
 import argparse
-import json
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from nbdeploy.core.calls import Code, images_call, python_call
 from nbdeploy.parsing import Parser
 from nbdeploy.questions.advise import advise_options
 from nbdeploy.questions.data import audit_options, clean_options, collect_options, dataset_options
 from nbdeploy.questions.deploy import compare_options, deploy_options, predict_options, serve_options, verify_options
 from nbdeploy.questions.endpoints import demo_options, doctor_options, endpoints_options
-from nbdeploy.questions.train import train_options
+from nbdeploy.questions.pipeline import init_options, run_options
+from nbdeploy.questions.runs import runs_options
+from nbdeploy.questions.ship import ship_options
+from nbdeploy.questions.train import pretrained_options, train_options
+from nbdeploy.questions.tune import tune_options
+
+__all__ = [
+    "MAGICS",
+    "VERBS",
+    "WIDGETS",
+    "Code",
+    "Verb",
+    "add_options",
+    "given",
+    "images_call",
+    "python_call",
+    "read_images",
+]
 
 TERMINAL_ONLY = frozenset({"json", "traceback"})
 
@@ -33,6 +50,8 @@ class Verb:
     add: Callable[..., None]
     in_notebook: str = ""
     """The example of the magic; empty where the verb is no magic."""
+    cell: bool = False
+    """Whether the magic takes a whole cell: ``%%NAME``."""
 
 
 VERBS: dict[str, Verb] = {
@@ -46,12 +65,26 @@ VERBS: dict[str, Verb] = {
         train_options,
         in_notebook="build/digits --arch resnet18 --epochs 5",
     ),
+    "pretrained": Verb(
+        "take a ready model with its labels, to deploy it untrained",
+        "mobilenet_v3_small --images photos -o build/ready",
+        pretrained_options,
+        in_notebook="mobilenet_v3_small --images photos",
+    ),
+    "tune": Verb(
+        "try many ways to train, and train the best one",
+        "build/digits -o build/model --trials 20 --arch resnet18,mobilenet_v3_small --lr 1e-4..1e-2 --time-limit 30min",
+        tune_options,
+        in_notebook="build/digits --trials 20 --arch resnet18,mobilenet_v3_small --lr 1e-4..1e-2 --time-limit 30min",
+    ),
     "deploy": Verb(
         "export, shrink, verify and bundle a model",
         "build/model --target tflite --recipe static_int8 -o build/app",
         deploy_options,
         in_notebook="--target tflite --recipe static_int8 --out build/app",
     ),
+    "run": Verb("do what a pipeline's file says, and only what changed", "pipeline.yaml --until train", run_options),
+    "init": Verb("write a project for your data", "pets --data data/pets --target tflite", init_options),
     "verify": Verb("check a bundle again", "build/app --model build/model", verify_options),
     "predict": Verb("ask a bundle what is in pictures", "build/app photo.jpg", predict_options),
     "serve": Verb("serve a bundle over HTTP", "build/app --port 8000", serve_options),
@@ -67,6 +100,12 @@ VERBS: dict[str, Verb] = {
         advise_options,
         in_notebook="--requests-per-day 20000 --peak 5 --round-trip-ms 80 --price server=0.02:EUR",
     ),
+    "runs": Verb(
+        "what was trained, tuned and deployed; compare it, do it again",
+        "swift-otter compare calm-heron",
+        runs_options,
+        in_notebook="swift-otter reproduce",
+    ),
     "doctor": Verb("what is installed, what is missing, what to type", "", doctor_options, in_notebook="--gpu"),
     "demo": Verb("the main job on an embedded data set, in minutes", "", demo_options),
 }
@@ -79,7 +118,13 @@ WIDGETS: dict[str, Verb] = {
         collect_options,
         in_notebook="data/pets --classes cat,dog",
     ),
+    "ship": Verb(
+        "deploy by a panel, with every step to be seen, stopped and undone", "", ship_options, in_notebook="learn"
+    ),
     "compare": Verb("put bundles side by side with their original", "", compare_options, in_notebook="small build/app"),
+    "pipeline": Verb(
+        "do what the cell says, and only what changed", "", run_options, in_notebook="pets --until train", cell=True
+    ),
 }
 """What only a notebook has."""
 
@@ -90,7 +135,8 @@ def add_options(parser: Parser, verb: str, *, notebook: bool = False) -> Parser:
     """Give `parser` the options and the help of `verb`."""
     about = MAGICS[verb] if notebook else VERBS[verb]
     parser.description = f"{about.summary[:1].upper()}{about.summary[1:]}."
-    example = f"%{verb} {about.in_notebook}" if notebook else f"nbdeploy {verb} {about.example}"
+    percent = "%%" if about.cell else "%"
+    example = f"{percent}{verb} {about.in_notebook}" if notebook else f"nbdeploy {verb} {about.example}"
     parser.epilog = f"example:\n  {example.strip()}"
     about.add(parser, notebook=notebook)
     if not notebook:
@@ -111,30 +157,6 @@ def given(
     }
 
 
-@dataclass(frozen=True, slots=True)
-class Code:
-    """Python text that is shown as it stands: a variable's name, a call inside a call."""
-
-    text: str
-
-
-def python_call(function: str, *values: Any, **keywords: Any) -> str:
-    """The line of Python that does the same: ``nd.deploy(learn, target="tflite")``."""
-    shown = [*map(_shown, values), *(f"{name}={_shown(value)}" for name, value in keywords.items())]
-    return f"{function}({', '.join(shown)})"
-
-
-def _shown(value: Any) -> str:
-    if isinstance(value, Code):
-        return value.text
-    if isinstance(value, Mapping):
-        return "{" + ", ".join(f"{_shown(key)}: {_shown(one)}" for key, one in value.items()) + "}"
-    return json.dumps(value, ensure_ascii=False) if isinstance(value, str) else repr(value)
-
-
-_READERS = {".csv": "from_csv", **dict.fromkeys((".zip", ".tar", ".tar.gz", ".tgz"), "from_zip")}
-
-
 def read_images(path: str, settings: Mapping[str, Any], *, raw: bool = False) -> tuple[Any, str]:
     """The ImageSet at `path` with what was decided about its pictures, and the line of Python that gives it.
 
@@ -151,11 +173,3 @@ def read_images(path: str, settings: Mapping[str, Any], *, raw: bool = False) ->
         return images.apply([]), f"{call}.apply([])"
     place = path if Path(path).is_dir() else str(Path(path).parent)
     return decided(images), f"{call}.apply({python_call('nd.Journal', place)})"
-
-
-def images_call(path: str, settings: Mapping[str, Any]) -> tuple[str, str]:
-    """The name of the ImageSet constructor that reads `path`, and the line of Python that calls it."""
-    name = "from_folder"
-    if not Path(path).is_dir():
-        name = next((made for end, made in _READERS.items() if path.lower().endswith(end)), name)
-    return name, python_call(f"nd.ImageSet.{name}", path, **settings)

@@ -103,6 +103,22 @@ engines = Registry(
     },
 )
 
+widgets = Registry(
+    "widget",
+    "nbdeploy.widgets",
+    {"stop": Entry("nbdeploy.jupyter.widgets.stopper:Stopper", "a button that ends the work of the running cell")},
+)
+"""What lower layers show in a notebook and cannot import."""
+
+tuners = Registry(
+    "engine",
+    "nbdeploy.tuners",
+    {
+        "local": Entry("nbdeploy.tuning.workers:engine", "processes on this machine"),
+        "ray": Entry("nbdeploy.tuning.raytune:engine", "a Ray cluster, by Ray Tune", extra="ray"),
+    },
+)
+
 # Said of what people ask for by the names of older articles and of services that run another format.
 _RETIRED = (
     Retired(

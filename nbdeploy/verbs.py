@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import shlex
 import sys
 import time
@@ -13,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from nbdeploy.errors import DataError, UsageError
+from nbdeploy.errors import DataError, UsageError, say
 from nbdeploy.options import add_options, given, read_images
 from nbdeploy.parsing import Parser
 
@@ -72,16 +73,65 @@ def train(args: argparse.Namespace) -> Done:
     )  # what cannot be is said before minutes of work
     find_arch(args.arch)
     images, _ = read_images(args.data, _keywords(args, only={"valid", "seed"}), raw=args.raw)
-    learn = fit(images, **_keywords(args, leave={"data", "out", "overwrite", "valid", "raw"}))
-    loss, accuracy = learn.recorder.values[-1][1:3]  # of the last epoch, on the held-out files
+    learn = fit(images, **_keywords(args, leave={"data", "out", "overwrite", "valid", "raw", "report"}))
+    kept = learn.history["kept"]
+    loss, accuracy = (learn.history["epochs"][kept - 1][name] for name in ("valid_loss", "accuracy"))
+    if int(os.environ.get("RANK") or 0):  # one of several processes that trained together: the first one saves
+        return Done({}, "")
     program = export(learn, name=Path(args.out).name)
     program.save(args.out, overwrite=args.overwrite)
     quoted = shlex.quote(args.out)
     text = (
         f"{args.out}: {args.arch}, {accuracy:.1%} of held-out files right\n"
+        f"{_report(learn, args.report)}"
         f"Next: nbdeploy deploy {quoted} --target tflite -o {quoted}-tflite"
     )
-    return Done({"path": args.out, "arch": args.arch, "accuracy": float(accuracy), "loss": float(loss)}, text)
+    history = {key: learn.history[key] for key in ("kept", "stopped", "resumed", "lr")}
+    return Done({"path": args.out, "arch": args.arch, "accuracy": accuracy, "loss": loss, **history}, text)
+
+
+def _report(learn: Any, path: str | None) -> str:
+    """Write the page of --report; gives the line that says so."""
+    if path is None:
+        return ""
+    from nbdeploy.training.report import learn_report  # noqa: PLC0415 - called lazily
+
+    return f"{learn_report(learn).save(path)}: what it gets right and wrong\n"
+
+
+def pretrained(args: argparse.Namespace) -> Done:
+    """Load, export, save."""
+    from nbdeploy.core.files import check_place  # noqa: PLC0415 - called lazily
+    from nbdeploy.exporting.learner import export  # noqa: PLC0415
+    from nbdeploy.training.prebuilt import pretrained as ready  # noqa: PLC0415
+
+    check_place(Path(args.out), overwrite=args.overwrite, mark="program.json")
+    program = export(ready(**_keywords(args, leave={"out", "overwrite"})), name=Path(args.out).name)
+    program.save(args.out, overwrite=args.overwrite)
+    quoted, count = shlex.quote(args.out), len(program.signature.labels)
+    text = (
+        f"{args.out}: {args.arch} with {count:,} labels\n"
+        f"Next: nbdeploy deploy {quoted} --target tflite -o {quoted}-tflite"
+    )
+    return Done({"path": args.out, "arch": args.arch, "labels": count}, text)
+
+
+def tune(args: argparse.Namespace) -> Done:
+    """Try many ways to train; train, export and save the best."""
+    from nbdeploy.tuning.tune import tune as run  # noqa: PLC0415 - called lazily
+    from nbdeploy.tuning.workers import STOPPED  # noqa: PLC0415
+
+    images, _ = read_images(args.data, _keywords(args, only={"valid", "seed"}), raw=args.raw)
+    tuning = run(images, **_keywords(args, leave={"data", "valid", "raw"}))
+    if tuning.stopped == STOPPED:
+        say(str(tuning))
+        raise KeyboardInterrupt
+    quoted, recipe = shlex.quote(args.out), tuning.recipe
+    how = f"--target {args.target or 'tflite'}" + (f" --recipe {recipe}" if args.target and recipe != "fp32" else "")
+    text = (
+        f"{tuning}\n{args.out}: the winner\nNext: nbdeploy deploy {quoted} {how} -o {quoted}-{args.target or 'tflite'}"
+    )
+    return Done({"path": args.out, **tuning.to_dict()}, text)
 
 
 def deploy(args: argparse.Namespace) -> Done:
@@ -102,6 +152,35 @@ def deploy(args: argparse.Namespace) -> Done:
         **bundle.report.to_dict(),
     }
     return Done(data, str(bundle))
+
+
+def run(args: argparse.Namespace) -> Done:
+    """Do what a pipeline's file says, and only what changed; or say what that would be."""
+    from nbdeploy.errors import PipelineFailed  # noqa: PLC0415 - called lazily
+    from nbdeploy.pipeline.running import Pipeline  # noqa: PLC0415
+
+    if args.schema:
+        from nbdeploy.pipeline.schema import json_schema  # noqa: PLC0415
+
+        schema = json_schema()
+        return Done(schema, json.dumps(schema, indent=2))
+    pipeline = Pipeline.load(args.file)
+    if args.check or args.dry_run:
+        seen = pipeline.check(**_keywords(args, only={"until", "force", "provide"}))
+        return Done(seen.to_dict(), str(seen), ok=seen.ok or not args.check)
+    try:
+        result = pipeline.run(**_keywords(args, only={"until", "force", "provide", "overwrite"}))
+    except PipelineFailed as error:
+        return Done(error.result.to_dict(), str(error.result), ok=False)
+    return Done(result.to_dict(), str(result))
+
+
+def init(args: argparse.Namespace) -> Done:
+    """Write a project."""
+    from nbdeploy.pipeline.project import init as write  # noqa: PLC0415 - called lazily
+
+    project = write(args.folder, **_keywords(args, leave={"folder"}))
+    return Done(project.to_dict(), str(project))
 
 
 def verify(args: argparse.Namespace) -> Done:
@@ -196,10 +275,37 @@ def _watch(every: Any) -> None:
             sys.stdout.flush()
 
 
+def runs(args: argparse.Namespace) -> Done:
+    """All runs as a table, or one of them and what is to be done with it."""
+    from nbdeploy.core.figures import check_picture, save_figure  # noqa: PLC0415 - called lazily
+    from nbdeploy.flow import runs as find  # noqa: PLC0415
+
+    for file in filter(None, (args.plot, args.history)):
+        check_picture(file)  # what cannot be is said first
+    found = find(**_keywords(args, only={"kind", "where", "status", "all", "removed"}))
+    if args.id is not None:
+        run, action = found[args.id], args.action or "show"
+        if action == "compare":
+            made: Any = found.compare(run, *args.words)
+        elif action in {"note", "tag"}:
+            made = run.note(" ".join(args.words)) if action == "note" else run.tag(*args.words)
+        else:
+            made = run if action == "show" else getattr(run, action)()
+        text = (
+            f"{run.id} is no longer listed. Undo: nbdeploy runs {run.id} restore" if action == "remove" else str(made)
+        )
+        return Done(made.to_dict(), text)
+    found = found.sort(args.sort) if args.sort else found
+    drawn = [f"{save_figure(found.plot(), args.plot)}: parallel coordinates"] if args.plot else []
+    drawn += [f"{save_figure(found.history(), args.history)}: epoch by epoch"] if args.history else []
+    return Done(found.to_dict(), "\n".join([str(found), *drawn]))
+
+
 def advise(args: argparse.Namespace) -> Done:
     """Say where a model should run, and draw what that costs where asked."""
     from nbdeploy.advising.advice import advise as run  # noqa: PLC0415 - called lazily
-    from nbdeploy.advising.chart import check_picture, save  # noqa: PLC0415
+    from nbdeploy.advising.chart import save  # noqa: PLC0415
+    from nbdeploy.core.figures import check_picture  # noqa: PLC0415
 
     if args.plot:
         check_picture(args.plot)  # what cannot be is said before anything is measured

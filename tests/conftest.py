@@ -49,7 +49,7 @@ def _fresh_seeds() -> None:
 
 @pytest.fixture(scope="session", autouse=True)
 def _own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    # Logs and caches of the tests stay out of the user's home, also in the processes that tests start.
+    # Logs, caches and runs of the tests stay out of the user's home, also in the processes that tests start.
     cache = tmp_path_factory.mktemp("cache")
     # But npm is asked once: its part is shared by the workers of a run.
     own = tmp_path_factory.getbasetemp()
@@ -58,6 +58,7 @@ def _own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     (cache / "npm").symlink_to(shared)
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("NBDEPLOY_CACHE", str(cache))
+        patch.setenv("NBDEPLOY_STATE", str(tmp_path_factory.mktemp("state")))
         yield
 
 

@@ -58,7 +58,6 @@ def test_the_public_names_are_the_promised_ones() -> None:
     import nbdeploy
 
     promised = [
-        "RECIPES",
         "Advice",
         "Bundle",
         "Check",
@@ -69,11 +68,16 @@ def test_the_public_names_are_the_promised_ones() -> None:
         "Finding",
         "ImageSet",
         "Journal",
+        "LearnReport",
+        "Pipeline",
         "Plan",
         "Prediction",
         "Program",
+        "RECIPES",
+        "RateCurve",
         "Recipe",
         "Report",
+        "Ship",
         "Signature",
         "__version__",
         "advise",
@@ -85,7 +89,13 @@ def test_the_public_names_are_the_promised_ones() -> None:
         "endpoints",
         "errors",
         "export",
+        "find_lr",
+        "init",
+        "learn_report",
+        "pretrained",
+        "runs",
         "train",
+        "tune",
         "verify",
     ]
     assert promised == nbdeploy.__all__

@@ -20,7 +20,7 @@ LAYERS = (
     {"advising", "tuning"},
     {"pipeline"},
     {""},  # nbdeploy itself: the public names
-    {"options", "questions", "parsing", "demo", "checkup"},
+    {"options", "questions", "parsing", "demo", "checkup", "shipping"},
     {"jupyter", "cli", "verbs", "__main__"},
 )
 RANK = {name: rank for rank, layer in enumerate(LAYERS) for name in layer}

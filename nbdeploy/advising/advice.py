@@ -19,6 +19,7 @@ from nbdeploy.core.bundle import Bundle
 from nbdeploy.core.numbers import SPACE, milliseconds, quantity, size
 from nbdeploy.errors import UsageError
 from nbdeploy.providers.base import Price
+from nbdeploy.tracking.recording import unrecorded
 from nbdeploy.verification.emulator import arch_named
 
 if TYPE_CHECKING:
@@ -283,5 +284,5 @@ def _measured(model: Any, **how: Any) -> Measured:
         raise UsageError(f"There is no bundle and no model {model}.", hint="Name the folder that nd.deploy wrote.")
     from nbdeploy.flow import deploy  # noqa: PLC0415 - imports torch
 
-    with tempfile.TemporaryDirectory(prefix="nbdeploy-") as job:
+    with tempfile.TemporaryDirectory(prefix="nbdeploy-") as job, unrecorded():
         return replace(measured(deploy(model, target="onnx", out=Path(job) / "bundle"), **how), passing=True)

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 
 from nbdeploy.advising.answers import MONTH_H
 from nbdeploy.advising.costs import month_at
+from nbdeploy.core.figures import ACCENT, FAILED, MUTED, PLAIN, TEXT, WARNED, check_picture, drawing, frame, save_figure
 from nbdeploy.core.numbers import quantity, superscript
-from nbdeploy.errors import OutputError, UsageError
+from nbdeploy.errors import UsageError
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -18,10 +19,7 @@ if TYPE_CHECKING:
     from nbdeploy.advising.advice import Advice
     from nbdeploy.advising.judging import Option
 
-# The light tokens of templates/tokens.css: a figure is a picture, and cannot follow the host's theme.
-_TEXT, _MUTED, _LINE = "#1c2127", "#57606b", "#dde1e6"
-_ACCENT, _PLAIN, _FAILED, _WARNED = "#2b5bc7", "#8a939e", "#b4261f", "#845400"
-_COLOURS = {"server": _ACCENT, "cloud": _WARNED, "browser": _PLAIN}
+_COLOURS = {"server": ACCENT, "cloud": WARNED, "browser": PLAIN}
 _STYLES = ("-", "--", ":", "-.")
 _DECADES = 3
 """Shown to each side of the user's own number of requests."""
@@ -29,46 +27,28 @@ _DECADES = 3
 
 def chart(advice: Advice) -> Figure:
     """One panel a currency; where no price is given, one of machine hours. Raises UsageError without `rps`."""
-    import matplotlib.pyplot as plt  # noqa: PLC0415 - slow to import
-
     if advice.measured.rps is None:
         raise UsageError(
             f"The requests a second that a machine sustains are {advice.measured.rps_how}.",
             hint="Give them: rps=50 (--rps 50)",
         )
     currencies = sorted({option.cost.currency for option in advice.options if option.cost.currency}) or [""]
-    with plt.rc_context({"font.size": 10, "font.family": "sans-serif", "text.color": _TEXT, "axes.edgecolor": _LINE}):
+    with drawing() as plt:
         wide = 7.2 if len(currencies) == 1 else 5.6 * len(currencies)
+        figure: Figure
         figure, panels = plt.subplots(1, len(currencies), figsize=(wide, 4.2), squeeze=False, layout="constrained")
         plt.close(figure)  # it is shown as the value of a cell, once
         figure.set_facecolor("white")
         for panel, currency in zip(panels[0], currencies, strict=True):
             _panel(panel, advice, currency)
-        figure.supxlabel("\n".join(_notes(advice)), x=0.01, ha="left", fontsize=8, color=_MUTED)
+        figure.supxlabel("\n".join(_notes(advice)), x=0.01, ha="left", fontsize=8, color=MUTED)
     return figure
-
-
-def check_picture(file: str | Path) -> None:
-    """Raise UsageError or OutputError where a figure cannot be saved as `file`."""
-    place = Path(file)
-    if place.suffix.lower() not in {".png", ".svg", ".pdf"}:
-        raise UsageError(f"{file} is no name for a figure.", hint="Take one that ends in .png, .svg or .pdf.")
-    if place.exists():
-        raise OutputError(f"{file} is there already.", hint="Take another name, or move it away first.")
-    if not place.absolute().parent.is_dir():
-        raise OutputError(f"There is no folder {place.absolute().parent}.", hint="Make it first.")
 
 
 def save(advice: Advice, file: str | Path) -> str:
     """Draw into `file`, which must not be there. Gives its name. Raises UsageError, OutputError."""
-    check_picture(file)
-    try:
-        chart(advice).savefig(file, dpi=144)
-    except OSError as error:
-        raise OutputError(
-            f"{file} cannot be written ({error.strerror or error}).", hint="Take another place."
-        ) from error
-    return str(file)
+    check_picture(file)  # what cannot be is said before it is drawn
+    return save_figure(chart(advice), file)
 
 
 def _panel(panel: Axes, advice: Advice, currency: str) -> None:
@@ -89,10 +69,10 @@ def _panel(panel: Axes, advice: Advice, currency: str) -> None:
             y = np.array([month_at(float(count), hourly, rps, answers) for count in x])
         if not hourly:
             continue  # no place on a log axis; the notes say so
-        colour = _COLOURS.get(option.where, _ACCENT) if currency else _ACCENT
+        colour = _COLOURS.get(option.where, ACCENT) if currency else ACCENT
         panel.plot(x, y, color=colour, linewidth=2, linestyle=_STYLES[place % len(_STYLES)], label=name, zorder=3)
         tops.append(y)
-    _frame(panel, f"A month's cost, {currency}" if currency else "Hours of machines a month: no price is given")
+    frame(panel, f"A month's cost, {currency}" if currency else "Hours of machines a month: no price is given")
     panel.set_xscale("log")
     panel.set_yscale("log")
     panel.set_xlim(x[0], x[-1])
@@ -100,31 +80,31 @@ def _panel(panel: Axes, advice: Advice, currency: str) -> None:
     limit = answers.limit
     if limit and limit[1] == currency and currency and limit[0]:
         low, high = min(low, limit[0]), max(high, limit[0])
-        panel.axhline(limit[0], color=_FAILED, linewidth=1.4, zorder=2)
+        panel.axhline(limit[0], color=FAILED, linewidth=1.4, zorder=2)
         panel.annotate(
             f"budget {quantity(limit[0])}",
             (x[0], limit[0]),
             (4, 4),
             textcoords="offset points",
-            color=_FAILED,
+            color=FAILED,
             fontsize=9,
         )
     high = _top(low / 2, high * 2, [float(y[len(x) // 2]) for y in tops])
     panel.set_ylim(low / 2, high)
     if answers.requests_per_day:
-        panel.axvline(answers.requests_per_day, color=_MUTED, linewidth=1, zorder=1)
+        panel.axvline(answers.requests_per_day, color=MUTED, linewidth=1, zorder=1)
         panel.annotate(
             f"yours: {quantity(answers.requests_per_day)}",
             (answers.requests_per_day, high),
             (4, -12),
             textcoords="offset points",
-            color=_MUTED,
+            color=MUTED,
             fontsize=9,
         )
     _ticks(panel)
-    panel.set_xlabel("requests a day, log scale", color=_MUTED, fontsize=9)
+    panel.set_xlabel("requests a day, log scale", color=MUTED, fontsize=9)
     if tops:
-        panel.legend(loc="upper left", frameon=False, fontsize=9, labelcolor=_TEXT)
+        panel.legend(loc="upper left", frameon=False, fontsize=9, labelcolor=TEXT)
 
 
 def _top(low: float, high: float, middles: Sequence[float]) -> float:
@@ -164,11 +144,3 @@ def _power(value: float) -> str:
 
     exact = round(log10(value))
     return f"10{superscript(exact)}" if abs(exact) > 4 else f"{value:,.6g}"  # noqa: PLR2004 - longer is hard to read
-
-
-def _frame(panel: Axes, title: str) -> None:
-    panel.set_facecolor("white")
-    panel.set_title(title, loc="left", fontsize=10, fontweight="bold", color=_TEXT)
-    panel.spines[["top", "right"]].set_visible(False)
-    panel.tick_params(length=3, color=_LINE, labelcolor=_MUTED, labelsize=9)
-    panel.grid(color=_LINE, linewidth=0.6, zorder=0)

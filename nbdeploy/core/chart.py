@@ -6,6 +6,7 @@ import math
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
+from nbdeploy.core.figures import ACCENT, FAILED, MUTED, PLAIN, TEXT, drawing
 from nbdeploy.core.numbers import SPACE, milliseconds, quantity, size, superscript
 
 if TYPE_CHECKING:
@@ -14,9 +15,6 @@ if TYPE_CHECKING:
 
     from nbdeploy.core.comparison import Compared
 
-# The light tokens of templates/tokens.css: a figure is a picture, and cannot follow the host's theme.
-_TEXT, _MUTED, _LINE = "#1c2127", "#57606b", "#dde1e6"
-_ACCENT, _PLAIN, _FAILED = "#2b5bc7", "#8a939e", "#b4261f"
 _DEPLOYED, _BAR = 0.44, 0.22
 """Thickness of a bundle's bar and of its original's, in rows."""
 _ROOM = 1.62
@@ -26,10 +24,9 @@ _NOT_RUN = f"–{SPACE}not run"
 
 def chart(rows: Sequence[Compared]) -> Figure:
     """Size and latency with a bar for the bundle and one for its original, and drift on a log scale with its limit."""
-    import matplotlib.pyplot as plt  # noqa: PLC0415 - slow to import
-
     height = 1.2 + 0.54 * len(rows)
-    with plt.rc_context({"font.size": 10, "font.family": "sans-serif", "text.color": _TEXT, "axes.edgecolor": _LINE}):
+    with drawing() as plt:
+        figure: Figure
         figure, panels = plt.subplots(1, 3, figsize=(10.4, height), sharey=True, layout="constrained")
         plt.close(figure)  # it is shown as the value of a cell, once
         figure.set_facecolor("white")
@@ -38,7 +35,7 @@ def chart(rows: Sequence[Compared]) -> Figure:
         _bars(panels[2], "Latency, 1 thread", milliseconds, [(r.latency_ms, r.latency_ms_original) for r in rows])
         panels[0].set_yticks(range(len(rows)), _names(rows))
         panels[0].set_ylim(len(rows) - 0.4, -0.6)
-        figure.legend(handles=_keys(), loc="outside lower left", ncols=4, frameon=False, labelcolor=_MUTED, fontsize=9)
+        figure.legend(handles=_keys(), loc="outside lower left", ncols=4, frameon=False, labelcolor=MUTED, fontsize=9)
     return figure
 
 
@@ -56,10 +53,10 @@ def _bars(
     longest = max((value for pair in pairs for value in pair if value is not None), default=1.0)
     for place, (deployed, original) in enumerate(pairs):
         if original is not None:
-            panel.barh(place - 0.3, original, _BAR, color=_PLAIN, zorder=2)
+            panel.barh(place - 0.3, original, _BAR, color=PLAIN, zorder=2)
             _say(panel, original, place - 0.3, text(original), quiet=True)
         if deployed is not None:
-            panel.barh(place + 0.04, deployed, _DEPLOYED, color=_ACCENT, zorder=2)
+            panel.barh(place + 0.04, deployed, _DEPLOYED, color=ACCENT, zorder=2)
             _say(panel, deployed, place + 0.04, text(deployed))
         else:
             _say(panel, 0.0, place + 0.04, _NOT_RUN, quiet=True)
@@ -74,13 +71,13 @@ def _dots(panel: Axes, pairs: Sequence[tuple[float | None, float | None]]) -> No
     high = max(low + 2, math.ceil(math.log10(max(marks, default=1.0)) - 1e-9))
     for place, (drift, limit) in enumerate(pairs):
         if limit is not None:
-            panel.plot([limit] * 2, [place - 0.42, place - 0.16], color=_FAILED, linewidth=2, zorder=3)
+            panel.plot([limit] * 2, [place - 0.42, place - 0.16], color=FAILED, linewidth=2, zorder=3)
         if drift is None:
             _say(panel, 10.0**low, place + 0.04, _NOT_RUN, quiet=True)
             continue
         at = max(drift, 10.0**low)
-        panel.hlines(place + 0.04, 10.0**low, at, color=_ACCENT, linewidth=1.6, zorder=2)
-        panel.plot(at, place + 0.04, "o", color=_ACCENT, markersize=6, zorder=4, clip_on=False)
+        panel.hlines(place + 0.04, 10.0**low, at, color=ACCENT, linewidth=1.6, zorder=2)
+        panel.plot(at, place + 0.04, "o", color=ACCENT, markersize=6, zorder=4, clip_on=False)
         _say(panel, at, place + 0.04, quantity(drift))
     panel.set_xscale("log")
     # The number beside the rightmost dot takes about two fifths of the panel.
@@ -98,17 +95,17 @@ def _say(panel: Axes, x: float, y: float, text: str, *, quiet: bool = False) -> 
         textcoords="offset points",
         va="center_baseline",
         fontsize=8 if quiet and text != _NOT_RUN else 9,
-        color=_MUTED if quiet else _TEXT,
+        color=MUTED if quiet else TEXT,
         zorder=5,
     )
 
 
 def _frame(panel: Axes, title: str) -> None:
     panel.set_facecolor("white")
-    panel.set_title(title, loc="left", fontsize=10, fontweight="bold", color=_TEXT)
+    panel.set_title(title, loc="left", fontsize=10, fontweight="bold", color=TEXT)
     panel.spines[["top", "right", "bottom"]].set_visible(False)
-    panel.tick_params(length=0, colors=_MUTED, labelsize=9)
-    panel.tick_params(axis="y", labelcolor=_TEXT, labelsize=10)
+    panel.tick_params(length=0, colors=MUTED, labelsize=9)
+    panel.tick_params(axis="y", labelcolor=TEXT, labelsize=10)
 
 
 def _keys() -> list[Any]:
@@ -116,7 +113,7 @@ def _keys() -> list[Any]:
     from matplotlib.patches import Patch  # noqa: PLC0415
 
     return [
-        Patch(color=_PLAIN, label="the original, PyTorch"),
-        Patch(color=_ACCENT, label="the bundle"),
-        Line2D([], [], color=_FAILED, linewidth=2, marker="", label="most drift that the recipe allows"),
+        Patch(color=PLAIN, label="the original, PyTorch"),
+        Patch(color=ACCENT, label="the bundle"),
+        Line2D([], [], color=FAILED, linewidth=2, marker="", label="most drift that the recipe allows"),
     ]

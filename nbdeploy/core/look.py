@@ -123,14 +123,19 @@ def thumbnail(file: str | Path, *, large: bool = False) -> Html:
             with Image.open(path) as opened:
                 opened.draft("RGB", (_THUMB, _THUMB))
                 picture = _stretched(path, opened) or ImageOps.exif_transpose(opened).convert("RGB")
-        # Small pictures keep their pixels; photos are kept small, since outputs are saved in the notebook.
-        picture.thumbnail((_THUMB * 2, _THUMB * 2))
-        data = io.BytesIO()
-        picture.save(data, "WEBP", quality=70)
+            return picture_of(picture, path.name, css=css)
     except Exception:  # noqa: BLE001 - the file may be gone since; a look never fails
         return Html(f'<span class="{css}" role="img" aria-label="{name}: cannot be shown"></span>')
+
+
+def picture_of(picture: Picture, name: str, *, css: str = "nbd-thumb nbd-large") -> Html:
+    """An opened RGB picture, in the page itself, made small: outputs are saved in the notebook."""
+    picture.thumbnail((_THUMB * 2, _THUMB * 2))  # small pictures keep their pixels
+    data = io.BytesIO()
+    picture.save(data, "WEBP", quality=70)
     uri = base64.b64encode(data.getvalue()).decode()
-    return Html(f'<img class="{css}" alt="" src="data:image/webp;base64,{uri}" title="{name}">')
+    title = escape(os.fsencode(name).decode("utf-8", "replace"))
+    return Html(f'<img class="{css}" alt="" src="data:image/webp;base64,{uri}" title="{title}">')
 
 
 def _stretched(path: Path, opened: Picture) -> Picture | None:

@@ -40,6 +40,19 @@ def superscript(exponent: int) -> str:
     return str(exponent).translate(_SUPERSCRIPT)
 
 
+_Z95 = 1.959963984540054  # the 97.5 % point of the normal distribution
+
+
+def wilson(right: int, of: int) -> tuple[float, float]:
+    """The 95 % interval of a share (E. B. Wilson, 1927)."""
+    if of == 0:
+        return 0.0, 1.0
+    share, z2 = right / of, _Z95**2
+    middle = (share + z2 / (2 * of)) / (1 + z2 / of)
+    half = _Z95 * math.sqrt(share * (1 - share) / of + z2 / (4 * of * of)) / (1 + z2 / of)
+    return max(0.0, middle - half), min(1.0, middle + half)
+
+
 def percent(share: float) -> str:
     """A share 0..1 with one decimal; never rounded up to 100 % or down to 0 %."""
     for decimals in (1, 2, 3):

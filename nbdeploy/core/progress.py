@@ -1,4 +1,7 @@
-"""Progress of long work: a bar in a notebook or a terminal, plain lines in a pipe, nothing when told to be quiet."""
+"""Progress of long work: a bar in a notebook or a terminal, plain lines in a pipe, nothing when told to be quiet.
+
+Who watches the work (`core.working`) is told all the same, and an order to stop is heeded here.
+"""
 
 from __future__ import annotations
 
@@ -9,6 +12,7 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import TypeVar
 
+from nbdeploy.core import working
 from nbdeploy.core.live import Row, board, in_notebook
 from nbdeploy.core.numbers import SPACE
 
@@ -36,6 +40,7 @@ def track(items: Iterable[T], what: str, *, total: int | None = None, unit: str 
     """Yield `items`, showing how many are done, the rate, and the time left. `what` names the work ("reading")."""
     if total is None and isinstance(items, Sized):
         total = len(items)
+    items = working.counted(items, what, total=total, unit=unit)
     if is_quiet():
         yield from items
     elif in_notebook():
@@ -80,6 +85,17 @@ def _how_far(done: int, total: int | None, unit: str, seconds: float) -> str:
 @contextmanager
 def step(what: str) -> Iterator[Callable[[str], None]]:
     """Name a step of a long chain and say how long it took; the yielded function adds a note to the closing line."""
+    with working.told(what) as tell, _shown(what) as note:
+
+        def both(text: str) -> None:
+            tell(text)
+            note(text)
+
+        yield both
+
+
+@contextmanager
+def _shown(what: str) -> Iterator[Callable[[str], None]]:
     notes: list[str] = []
     start = time.monotonic()
     show = not is_quiet()

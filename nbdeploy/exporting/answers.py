@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
+from nbdeploy.core import working
 from nbdeploy.core.progress import track
 from nbdeploy.core.reference import DataFile, as_data_file, spread
 from nbdeploy.data.listing import EXTENSIONS
@@ -86,11 +87,14 @@ def _raw_files(dataset: Any, labels: Sequence[str]) -> Pairs:
 
     Files that are gone are named in a NbdeployWarning.
     """
+    from nbdeploy.training.opening import NoLabel  # noqa: PLC0415 - fastai is slow to import
+
     tls = getattr(dataset, "tls", None)
     if not tls:
         return []
     found: Pairs = []
     gone: list[Path] = []
+    known = len(tls) > 1 and not any(isinstance(tfm, NoLabel) for tfm in tls[1].tfms.fs)
     items = tls[0].items
     rows = (items.iloc[i] for i in range(len(items))) if hasattr(items, "iloc") else items  # a table iterates columns
     for index, item in enumerate(rows):
@@ -100,7 +104,7 @@ def _raw_files(dataset: Any, labels: Sequence[str]) -> Pairs:
         if not path.is_file():
             gone.append(path)
             continue
-        label = labels[int(tls[1][index])] if len(tls) > 1 else None
+        label = labels[int(tls[1][index])] if known else None
         found.append((path, label))
     if gone:
         warnings.warn(
@@ -160,7 +164,7 @@ def answers(
         items: list[Any] = list(paths) if _takes_text(learn.dls, paths[0]) else [Path(path) for path in paths]
         with learn.no_bar(), learn.no_logging():
             loader = learn.dls.test_dl(items, num_workers=0, bs=batch_size)
-            outputs = learn.get_preds(dl=loader, act=act)[0]
+            outputs = learn.get_preds(dl=loader, act=act, cbs=_watched(len(paths), batch_size))[0]
     except LOADING as error:
         raise _bad_files(paths, error) from error
     result: np.ndarray = np.asarray(outputs.detach().cpu().float(), dtype=np.float32)
@@ -169,6 +173,25 @@ def answers(
             "The Learner itself answers NaN on a held-out file.", hint="Train again with a lower learning rate."
         )
     return result
+
+
+def _watched(files: int, batch_size: int) -> list[Any]:
+    """A callback that tells who watches how far it is, and heeds an order to stop; none where nobody does."""
+    from fastai.callback.core import Callback  # noqa: PLC0415
+
+    found = working.current()
+    if found is None:
+        return []
+    work = found
+
+    class Watched(Callback):  # type: ignore[misc] # fastai has no types
+        run_train = False
+
+        def after_batch(self) -> None:
+            work.check()
+            work.watcher.counted("asking the original", min(files, (self.iter + 1) * batch_size), files, "file")
+
+    return [Watched()]
 
 
 def _takes_text(dls: Any, path: str) -> bool:

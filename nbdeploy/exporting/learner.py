@@ -11,6 +11,7 @@ import numpy as np
 import torch
 from torch import nn
 
+from nbdeploy.core import working
 from nbdeploy.core.files import file_name
 from nbdeploy.core.hush import hushed
 from nbdeploy.core.progress import step
@@ -25,6 +26,7 @@ from nbdeploy.exporting.graph import Deployable, activation_of, rewrite
 from nbdeploy.exporting.opening import opening_of
 from nbdeploy.exporting.program import Program
 from nbdeploy.templates.python.predict import preprocess
+from nbdeploy.tracking import lineage
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -89,6 +91,7 @@ def export(
     reference = Reference(files.held_out, expected, files.calibration)
     program = Program(exported, signature, reference, _name(name, learn))
     _compare(program, learn, files, replace)
+    lineage.exported(learn, program)
     return program
 
 
@@ -167,7 +170,8 @@ def _compare(program: Program, learn: Any, files: Files, replace: pipeline.Repla
     some = np.linspace(0, len(files.held_out) - 1, min(_PROBED_FILES, len(files.held_out))).astype(int)
     drift = 0.0
     worst: tuple[DataFile, np.ndarray] | None = None
-    for index in dict.fromkeys(some.tolist()):
+    probed = list(dict.fromkeys(some.tolist()))
+    for index in working.counted(probed, "holding the export to the original", total=len(probed), unit="file"):
         pixels = preprocess(files.held_out[index].path, host, channels=program.signature.channels)
         now = float(np.abs(run(pixels) - program.reference.probabilities[index]).max())
         if not now <= drift:

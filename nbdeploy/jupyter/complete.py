@@ -11,27 +11,40 @@ from IPython.core.completer import SimpleCompletion, context_matcher
 from nbdeploy.jupyter.learners import Watch
 from nbdeploy.options import MAGICS, add_options
 from nbdeploy.parsing import Named, Parser
+from nbdeploy.pipeline.offering import offered_keys
 
-_MAGIC = re.compile(rf"(?:^|=)\s*%({'|'.join(MAGICS)})\s+(.*)$")
+_MAGIC = re.compile(rf"(?:^|=)\s*%({'|'.join(name for name, one in MAGICS.items() if not one.cell)})\s+(.*)$")
+_CELL = re.compile(rf"^%%({'|'.join(name for name, one in MAGICS.items() if one.cell)})\s+([^\n]*)$")
+_BODY = re.compile(r"^%%pipeline\b[^\n]*\n(.*)$", re.DOTALL)
 
 
 def make_matcher(watch: Watch) -> Callable[[Any], Any]:
     """The matcher of one shell, to be put among its completer's `custom_matchers`."""
 
     def matcher(context: Any) -> Any:
-        found = _MAGIC.search(context.text_until_cursor)
+        text = ""
+        if context.full_text.startswith("%%"):
+            above = context.full_text.split("\n")[: context.cursor_line]
+            text = "\n".join([*above, context.text_until_cursor])
+        if body := _BODY.match(text):
+            return _completions(*offered_keys(body[1]))
+        found = _CELL.match(text) or _MAGIC.search(context.text_until_cursor)
         if not found:
             return {"completions": [], "suppress": False}
         words = re.split(r"[\s=]+", found[2])
-        offered = [name for name in _offer(found[1], words, watch) if name.startswith(words[-1])]
-        return {
-            "completions": [SimpleCompletion(name, type="param") for name in offered],
-            "suppress": bool(offered),
-            "matched_fragment": words[-1],
-        }
+        return _completions(_offer(found[1], words, watch), words[-1])
 
     marked: Callable[[Any], Any] = context_matcher(identifier="nbdeploy")(matcher)
     return marked
+
+
+def _completions(names: Iterable[str], begun: str) -> dict[str, Any]:
+    offered = [name for name in names if name.startswith(begun)]
+    return {
+        "completions": [SimpleCompletion(name, type="param") for name in offered],
+        "suppress": bool(offered),
+        "matched_fragment": begun,
+    }
 
 
 def _offer(verb: str, words: list[str], watch: Watch) -> Iterable[str]:
@@ -44,6 +57,6 @@ def _offer(verb: str, words: list[str], watch: Watch) -> Iterable[str]:
         return sorted(before.type.names()) if isinstance(before.type, Named) else ()
     if words[-1].startswith("-"):
         return sorted(o for o, a in by_option.items() if o.startswith("--") and (o not in words[:-1] or o == words[-1]))
-    if verb == "deploy" and len(words) == 1:
+    if verb in {"deploy", "ship"} and len(words) == 1:
         return [learner.name for learner in watch.learners()]
     return ()

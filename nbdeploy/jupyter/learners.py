@@ -80,9 +80,19 @@ class Watch:
         for name, value in list(space.items()):
             if not IPYTHONS_OWN.fullmatch(name) and is_learner(value):
                 yield name, value
+            elif not IPYTHONS_OWN.fullmatch(name) and is_learner(learn := tuned(value)):
+                yield f"{name}.learn", learn
         for number, value in list(space.get("Out", {}).items()):
             if is_learner(value):
                 yield f"Out[{number}]", value
+            elif is_learner(learn := tuned(value)):
+                yield f"Out[{number}].learn", learn
+
+
+def tuned(value: Any) -> Any:
+    """The Learner of a Tuning; None of anything else."""
+    kind = getattr(sys.modules.get("nbdeploy.tuning.result"), "Tuning", None)
+    return value.learn if kind is not None and isinstance(value, kind) else None
 
 
 def _assigned(shell: Any, source: str) -> dict[str, tuple[int, int]]:

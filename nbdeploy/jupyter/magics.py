@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import importlib
 import json
 import shlex
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from IPython.core.error import UsageError
+from IPython.display import display
 
 from nbdeploy import errors
 from nbdeploy.jupyter.complete import make_matcher
@@ -21,7 +23,11 @@ from nbdeploy.jupyter.notes import show_notes
 from nbdeploy.options import MAGICS, Code, add_options, given, python_call
 from nbdeploy.parsing import Parser
 
-_ENDPOINTS = ("nbdeploy.providers.table", "Endpoints")
+_LIVE = {
+    ("nbdeploy.providers.table", "Endpoints"): "nbdeploy.jupyter.widgets.endpoints",
+    ("nbdeploy.tracking.runs", "Runs"): "nbdeploy.jupyter.widgets.runs",
+}
+"""What a notebook shows live -> the module whose `show` does."""
 _ATTRIBUTE = "_nbdeploy_magics"
 
 
@@ -91,6 +97,35 @@ class Magics:
         say_line(python_call("nd.train", shown, **keywords))
         return train(images, **keywords)
 
+    def pretrained(self, line: str) -> Any:
+        """Take a ready model with its labels; %pretrained --help says more."""
+        parsed = _parse("pretrained", line)
+        if parsed is None:
+            return None
+        parser, args = parsed
+        from nbdeploy.training.prebuilt import pretrained  # noqa: PLC0415 - imports torch
+
+        keywords = given(parser, args, leave={"arch"})
+        shown = dict(keywords)
+        found, value = self.names.variable(args.images) if args.images else (False, None)
+        if found:
+            keywords["images"], shown["images"] = value, Code(args.images)
+        say_line(python_call("nd.pretrained", args.arch, **shown))
+        return pretrained(args.arch, **keywords)
+
+    def tune(self, line: str) -> Any:
+        """Try many ways to train, and train the best one; %tune --help says more."""
+        parsed = _parse("tune", line)
+        if parsed is None:
+            return None
+        parser, args = parsed
+        from nbdeploy.tuning.tune import tune  # noqa: PLC0415 - only this magic needs it
+
+        images, shown = self.names.images(args.data, given(parser, args, only={"valid", "seed"}), raw=args.raw)
+        keywords = given(parser, args, leave={"data", "valid", "raw"})
+        say_line(python_call("nd.tune", shown, **keywords))
+        return tune(images, **keywords)
+
     def deploy(self, line: str) -> Any:
         """Export, shrink, verify and bundle a model; %deploy --help says more."""
         parsed = _parse("deploy", line)
@@ -110,6 +145,20 @@ class Magics:
             keywords["images"], shown["images"] = self.names.images(args.images, {})
         say_line(python_call("nd.deploy", name, **shown))
         return deploy(model, **keywords)
+
+    def ship(self, line: str) -> Any:
+        """Deploy by a panel, with every step to be seen; %ship --help says more."""
+        parsed = _parse("ship", line)
+        if parsed is None:
+            return None
+        parser, args = parsed
+        model, name = self.names.newest("ship") if args.model is None else self.names.model(args.model, "ship")
+        from nbdeploy.jupyter.widgets.ship import Ship  # noqa: PLC0415 - loads anywidget
+
+        keywords = given(parser, args, leave={"model"})
+        call = python_call("nd.Ship", name, **keywords)
+        say_line(call)
+        return Ship(model, code=name.text if isinstance(name, Code) else "", **keywords)
 
     def compare(self, line: str) -> Any:
         """Put bundles side by side with the model they were made from; %compare --help says more."""
@@ -151,6 +200,16 @@ class Magics:
         say_line(python_call(f"{call}.{args.action}", *shown, **keywords))
         return getattr(one, args.action)(*values, **keywords)
 
+    def runs(self, line: str) -> Any:
+        """A live table of runs, or one of them and what is to be done with it; %runs --help says more."""
+        parsed = _parse("runs", line)
+        if parsed is None:
+            return None
+        parser, args = parsed
+        from nbdeploy.jupyter.running import asked_of_runs  # noqa: PLC0415 - only this magic needs it
+
+        return asked_of_runs(args, given(parser, args, only={"kind", "where", "status", "all", "removed"}))
+
     def advise(self, line: str) -> Any:
         """Say where a model should run, and what that costs; %advise --help says more."""
         parsed = _parse("advise", line)
@@ -163,6 +222,30 @@ class Magics:
         keywords = given(parser, args, leave={"model"})
         say_line(python_call("nd.advise", name, **keywords))
         return advise(model, **keywords)
+
+    def pipeline(self, line: str, cell: str) -> Any:
+        """Do what the cell says, data to bundles, and only what changed; %%pipeline --help says more."""
+        parsed = _parse("pipeline", line)
+        if parsed is None:
+            return None
+        parser, args = parsed
+        if not args.name.isidentifier():
+            raise UsageError(f"{args.name} is no name of a variable. Example: %%pipeline pets")
+        from nbdeploy.pipeline.running import Pipeline  # noqa: PLC0415 - only this magic needs it
+
+        pipeline = Pipeline.parse(cell, source="the cell")
+        only = {"until", "force", "provide"} | (set() if args.dry_run else {"overwrite"})
+        keywords, verb = given(parser, args, only=only), "check" if args.dry_run else "run"
+        text = Code("text_of_this_cell")
+        say_line(f"{args.name} = {python_call('nd.Pipeline.parse', text)}{python_call(f'.{verb}', **keywords)}")
+        try:
+            result = getattr(pipeline, verb)(**keywords)
+        except errors.PipelineFailed as error:
+            self.shell.user_ns[args.name] = error.result
+            display(error.result)
+            raise
+        self.shell.user_ns[args.name] = result
+        return result
 
     def doctor(self, line: str) -> Any:
         """Say what is installed, what is missing, and what to type."""
@@ -184,12 +267,13 @@ def load(shell: Any) -> None:
     unload(shell)
     magics = Magics(shell)
     for name in _names():
-        shell.register_magic_function(getattr(magics, name), "line", name)
+        shell.register_magic_function(getattr(magics, name), _kind(name), name)
     for event, callback in magics.events.items():
         shell.events.register(event, callback)
     if shell.Completer is not None:
         shell.Completer.custom_matchers.append(magics.matcher)
-    shell.display_formatter.ipython_display_formatter.for_type_by_name(*_ENDPOINTS, _show_endpoints)
+    for kind, module in _LIVE.items():
+        shell.display_formatter.ipython_display_formatter.for_type_by_name(*kind, _shows(module))
     setattr(shell, _ATTRIBUTE, magics)
 
 
@@ -199,30 +283,36 @@ def unload(shell: Any) -> None:
     if magics is None:
         return
     for name in _names():
-        shell.magics_manager.magics["line"].pop(name, None)
+        shell.magics_manager.magics[_kind(name)].pop(name, None)
     for event, callback in magics.events.items():
         shell.events.unregister(event, callback)
     if shell.Completer is not None and magics.matcher in shell.Completer.custom_matchers:
         shell.Completer.custom_matchers.remove(magics.matcher)
-    with contextlib.suppress(KeyError):
-        shell.display_formatter.ipython_display_formatter.pop(".".join(_ENDPOINTS))
+    for kind in _LIVE:
+        with contextlib.suppress(KeyError):
+            shell.display_formatter.ipython_display_formatter.pop(".".join(kind))
     magics.end_notes()
     delattr(shell, _ATTRIBUTE)
 
 
-def _show_endpoints(endpoints: Any) -> None:
-    from nbdeploy.jupyter.widgets.endpoints import show  # noqa: PLC0415 - loads anywidget
+def _shows(module: str) -> Callable[[Any], None]:
+    def show(value: Any) -> None:
+        importlib.import_module(module).show(value)  # loads anywidget
 
-    show(endpoints)
+    return show
 
 
 def _names() -> list[str]:
     return list(MAGICS)
 
 
+def _kind(name: str) -> Literal["line", "cell"]:
+    return "cell" if MAGICS[name].cell else "line"
+
+
 def _parse(verb: str, line: str) -> tuple[Parser, argparse.Namespace] | None:
     """The line's options, or None where --help was asked for and printed. Raises IPython's one-line UsageError."""
-    parser = add_options(Parser(prog=f"%{verb}"), verb, notebook=True)
+    parser = add_options(Parser(prog=f"{'%%' if MAGICS[verb].cell else '%'}{verb}"), verb, notebook=True)
     try:
         return parser, parser.parse_args(shlex.split(line))
     except SystemExit:  # --help; a cell must not end the kernel

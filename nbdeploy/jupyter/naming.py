@@ -10,7 +10,7 @@ from typing import Any
 from IPython.core.error import UsageError
 
 from nbdeploy import errors
-from nbdeploy.jupyter.learners import IPYTHONS_OWN, Watch, is_learner
+from nbdeploy.jupyter.learners import IPYTHONS_OWN, Watch, is_learner, tuned
 from nbdeploy.options import Code, images_call, read_images
 
 _NO_BUNDLE = "There is no bundle in this notebook. Make one (%deploy --target TARGET) or name a bundle's folder."
@@ -134,8 +134,11 @@ class Names:
         return images, Code(call)
 
     def variable(self, text: str) -> tuple[bool, Any]:
-        """Whether there is a variable or output ``Out[n]`` of that name, and its value."""
+        """Whether there is a variable or output ``Out[n]`` of that name, and its value; ``NAME.learn`` of a Tuning."""
         space = self.shell.user_ns
+        if text.endswith(".learn"):
+            learn = tuned(self.variable(text.removesuffix(".learn"))[1])
+            return learn is not None, learn
         if output := re.fullmatch(r"Out\[(\d+)\]", text):
             return int(output[1]) in space["Out"], space["Out"].get(int(output[1]))
         return text in space, space.get(text)

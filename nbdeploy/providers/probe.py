@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from nbdeploy.core import working
 from nbdeploy.core.bundle import Bundle
 from nbdeploy.core.report import Check, Status
 from nbdeploy.errors import ProviderError
@@ -28,11 +29,12 @@ def probe(
     """Two checks of the endpoint at `url`: it is ready with this bundle's model, and it answers the bundle's samples as
     ``samples/expected.json`` says, within the bundle's own tolerance. Does not raise for one that does not answer.
     """
-    first = _ready(url, bundle, token, reach, ready_s)
-    if first.status is not Status.passed:
-        why = "The endpoint was not ready."
-        return [first, Check("endpoint_answers", Status.not_run, why=why)]
-    return [first, _answers(url, bundle, token, reach)]
+    with working.phase("probe"):
+        first = _ready(url, bundle, token, reach, ready_s)
+        if first.status is not Status.passed:
+            why = "The endpoint was not ready."
+            return [first, Check("endpoint_answers", Status.not_run, why=why)]
+        return [first, _answers(url, bundle, token, reach)]
 
 
 def wait_ready(url: str, token: str = "", *, reach: Reach | None = None, ready_s: float = READY_S) -> None:
@@ -47,6 +49,7 @@ def wait_ready(url: str, token: str = "", *, reach: Reach | None = None, ready_s
             why = answer.reason
         if time.monotonic() > until:
             raise ProviderError(f"{url} is not ready: {why}.", hint="nbdeploy endpoints NAME logs says more.")
+        working.check()
         time.sleep(_PAUSE_S)
 
 
@@ -85,13 +88,14 @@ def _ready(url: str, bundle: Bundle, token: str, reach: Reach | None, ready_s: f
             why = f"Nothing answers at {url} ({str(error) or type(error).__name__})."
         if time.monotonic() > until:
             return Check("endpoint_ready", Status.failed, why=why)
+        working.check()
         time.sleep(_PAUSE_S)
 
 
 def _answers(url: str, bundle: Bundle, token: str, reach: Reach | None) -> Check:
     expected = json.loads((bundle.path / "samples" / "expected.json").read_text(encoding="utf-8"))
     limit, worst, name = float(expected["tolerance"]), 0.0, "endpoint_answers"
-    for row in expected["samples"]:
+    for row in working.counted(expected["samples"], "asking", total=len(expected["samples"]), unit="sample"):
         file = Path(row["file"]).name
         try:
             body = (bundle.path / "samples" / file).read_bytes()

@@ -9,6 +9,7 @@ import subprocess
 from collections.abc import Sequence
 from pathlib import Path
 
+from nbdeploy.core import working
 from nbdeploy.core.report import Check, Status
 from nbdeploy.errors import ProviderError
 
@@ -26,15 +27,19 @@ def ask(command: str, *, folder: Path | None = None, patience_s: float = _PATIEN
     if not here(words[0]):
         raise ProviderError(f"{words[0]} is not installed here.", hint=f"Where it is, type: {command}")
     try:
-        done = subprocess.run(  # noqa: S603 - a line of the plan that the person was shown
-            words, cwd=folder, capture_output=True, text=True, errors="replace", timeout=patience_s, check=False
-        )
+        done = working.run(words, cwd=folder, timeout=patience_s)  # a line of the plan that the person was shown
     except (OSError, subprocess.TimeoutExpired) as error:
         raise ProviderError(f"{words[0]} did not end well ({error}).", hint=f"Type: {command}") from error
     if done.returncode:
-        said = (done.stderr.strip() or done.stdout.strip() or f"status {done.returncode}").splitlines()[-1]
+        said = (_text(done.stderr).strip() or _text(done.stdout).strip() or f"status {done.returncode}").splitlines()[
+            -1
+        ]
         raise ProviderError(f"{' '.join(words[:3])} failed: {said}", hint=f"To see all it says, type: {command}")
-    return done.stdout
+    return _text(done.stdout)
+
+
+def _text(printed: bytes) -> str:
+    return printed.decode(errors="replace").replace("\r\n", "\n")
 
 
 def tool_check(tool: str, get: str) -> Check:

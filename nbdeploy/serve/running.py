@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from nbdeploy.core.bundle import Bundle
+from nbdeploy.core.progress import is_quiet
 from nbdeploy.errors import OutputError, UsageError, say
 
 if TYPE_CHECKING:
@@ -90,8 +91,9 @@ def listen(
         server = endpoint(loaded, host=host, loopback=loopback, **certificate, **guards)
     taken = _socket(host, port)
     url = f"{'https' if secure else 'http'}://{_name(host)}:{taken.getsockname()[1]}/"
-    say(f"Serving {bundle} at {url} (Ctrl-C ends it)")
-    if not loopback:
+    if not is_quiet():
+        say(f"Serving {bundle} at {url} (Ctrl-C ends it)")
+    if not loopback and not is_quiet():
         say(qr(url))
         if not secure:
             say(_PHONES if a_page else _IN_CLEAR)
@@ -183,11 +185,12 @@ def _is_loopback(host: str) -> bool:
 def _name(host: str) -> str:
     """`host` as it stands in an address; this machine's own in its network where every address was chosen."""
     if host in _ANYWHERE:
-        host = _own_address()
+        host = own_address()
     return f"[{host}]" if ":" in host else host
 
 
-def _own_address() -> str:
+def own_address() -> str:
+    """This machine's own address in its network, or its name where it has none."""
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
         try:
             probe.connect(_ELSEWHERE)

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
+from nbdeploy.core import working
 from nbdeploy.core.report import Check, Status
 
 if TYPE_CHECKING:
@@ -95,10 +96,11 @@ def _running(server: Path) -> Iterator[str]:
         for lines, use in ((process.stdout, said.put), (process.stderr, told.append)):
             threading.Thread(target=_read, args=(lines, use), daemon=True).start()
         try:
-            line = said.get(timeout=_PATIENCE_S)
-            if not line:
-                raise RuntimeError(" ".join("".join(told).split())[:300] or f"status {process.wait()}")
-            yield str(json.loads(line)["url"])
+            with working.child(process):
+                line = said.get(timeout=_PATIENCE_S)
+                if not line:
+                    raise RuntimeError(" ".join("".join(told).split())[:300] or f"status {process.wait()}")
+                yield str(json.loads(line)["url"])
         except queue.Empty as error:
             raise RuntimeError(f"it was not ready within {_PATIENCE_S} s") from error
         finally:

@@ -15,6 +15,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from nbdeploy.core import working
 from nbdeploy.core.artifact import Artifact
 from nbdeploy.core.files import log_file, parts, sha256_of_parts, write_json
 from nbdeploy.core.recipe import Recipe, recipe_named
@@ -29,6 +30,8 @@ if TYPE_CHECKING:
     from nbdeploy.targets.base import Target
 
 _BASE, _MODEL = "base", "model"
+_STAGE = "stage.txt"
+_LOOK_S = 0.2
 
 
 def convert(
@@ -65,7 +68,7 @@ def convert(
     write_json(job / "job.json", wanted)
     log = log_file(f"{program.name}-{target.name}-{recipe.name}")
     start = time.monotonic()
-    code = _run([sys.executable, "-m", "nbdeploy.targets.convert", str(job)], log)
+    code = _run([sys.executable, "-m", "nbdeploy.targets.convert", str(job)], log, job / _STAGE)
     took = time.monotonic() - start
     model, base = (job / f"{stem}{target.suffix}" for stem in (_MODEL, _BASE))
     if code != 0 or not model.exists():
@@ -87,7 +90,7 @@ def convert(
     )
 
 
-def _run(command: list[str], log: Path) -> int:
+def _run(command: list[str], log: Path, stage: Path) -> int:
     environment = {**os.environ, "ORT_DISABLE_TELEMETRY": "1", "PYTHONUNBUFFERED": "1", "PYTHONIOENCODING": "utf-8"}
     with log.open("wb") as file:
         # The child watches its standard input: it closes when this process ends, even by kill -9.
@@ -95,13 +98,28 @@ def _run(command: list[str], log: Path) -> int:
             command, stdin=subprocess.PIPE, stdout=file, stderr=subprocess.STDOUT, env=environment
         )
         try:
-            return child.wait()
+            with working.child(child):
+                return _waited(child, stage)
         finally:
             if child.poll() is None:
                 child.kill()
                 child.wait()
             if child.stdin:
                 child.stdin.close()
+
+
+def _waited(child: subprocess.Popen[bytes], stage: Path) -> int:
+    """The child's exit status; meanwhile whoever watches is told what it is at."""
+    work, told = working.current(), ""
+    while work is not None:
+        try:
+            return child.wait(timeout=_LOOK_S)
+        except subprocess.TimeoutExpired:
+            now = stage.read_text(encoding="utf-8") if stage.exists() else told
+            if now != told:
+                told = now
+                work.watcher.said(now)
+    return child.wait()
 
 
 def _last_words(log: Path, code: int) -> str:
@@ -124,11 +142,14 @@ def main(job: Path) -> None:
     exported = load_exported((job / "program.pt2").read_bytes(), where=job / "program.pt2")
     recipe = recipe_named(wanted["recipe"])
     model, base = (job / f"{stem}{target.suffix}" for stem in (_MODEL, _BASE))
+    stage = job / _STAGE
+    stage.write_text(f"lowering to {target.name}", encoding="utf-8")
     if recipe.name == "fp32":
         target.lower(exported, signature, model)
     else:
         calibration = np.load(job / "calibration.npy", allow_pickle=False) if wanted["calibrated"] else None
         target.lower(exported, signature, base)
+        stage.write_text(f"shrinking by {recipe.name}", encoding="utf-8")
         target.shrink(base, model, recipe, calibration, signature)
     target.finish(model, signature)
 

@@ -14,6 +14,7 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from nbdeploy.core import working
 from nbdeploy.core.report import Check, Status
 from nbdeploy.targets.tflite_metadata import KEY
 
@@ -76,12 +77,10 @@ def _asked(model: Path, pictures: np.ndarray) -> list[dict[str, float]] | str:
         np.save(place, pictures, allow_pickle=False)
         command = [sys.executable, "-m", "nbdeploy.targets.mediapipe_check", str(model), str(place)]
         try:
-            done = subprocess.run(  # noqa: S603 - our own module
+            done = working.run(
                 command,
-                capture_output=True,
                 env={**os.environ, "PYTHONUTF8": "1", "GLOG_minloglevel": "3", "TF_CPP_MIN_LOG_LEVEL": "3"},
                 timeout=_LONGEST_S,
-                check=False,
             )
         except subprocess.TimeoutExpired:
             return f"no answer in {_LONGEST_S} s"

@@ -1,4 +1,4 @@
-"""What watches a training: how far it is, for a pipe and a notebook, and a stop at a loss that is no number.
+"""What goes along with a training: its figures, the best weights, a stop that was asked for, a loss that is no number.
 
 None of them stays attached.
 """
@@ -7,115 +7,92 @@ from __future__ import annotations
 
 import math
 import time
+from typing import Any
 
 from fastai.callback.core import Callback, CancelFitException
+from torch import Tensor
 
-from nbdeploy.core.live import Live
-from nbdeploy.core.look import Html, bar, chance, output, quiet, table, tag
-from nbdeploy.core.numbers import duration
 from nbdeploy.errors import say
+from nbdeploy.tracking.recording import Recorded
+from nbdeploy.training.course import Course, figures
 
-_GUESS_FROM = 0.5
-"""Epochs after which the time left is guessed."""
 
+class Follow(Callback):  # type: ignore[misc]
+    """Notes each epoch in the course, and copies the weights of the best one where they may be wanted."""
 
-class EpochLines(Callback):  # type: ignore[misc]
-    """One line an epoch on standard error. `planned` counts the epochs of all fits it is handed to."""
+    order = 60  # after Recorder has the figures, before those who show or save them
 
-    order = 65  # after Recorder has the figures
-
-    def __init__(self, planned: int) -> None:
+    def __init__(self, course: Course) -> None:
         super().__init__()
-        self.planned = planned
-        self.done = 0
-        self.spent = 0.0
+        self.course = course
+        self.best: dict[str, Tensor] = {}
+        """Of the best epoch so far, on the CPU; empty until one is complete."""
 
     def before_epoch(self) -> None:
         self.began = time.monotonic()
 
     def after_epoch(self) -> None:
-        took = time.monotonic() - self.began
-        self.done += 1
-        self.spent += took
-        train_loss, valid_loss, accuracy = self.recorder.values[-1][:3]
-        left = self.spent / self.done * (self.planned - self.done)
-        estimate = f", about {left:.0f} s left" if self.done < self.planned else ""
-        say(
-            f"epoch {self.done}/{self.planned}: train loss {train_loss:.3g}, valid loss {valid_loss:.3g}, "
-            f"accuracy {accuracy:.3f}, {took:.1f} s{estimate}"
-        )
+        course = self.course
+        course.rows.append(figures(self.recorder.values[-1]))
+        if course.done > course.replayed:
+            course.took.append(time.monotonic() - self.began)
+            if course.best == course.done - 1:
+                self.best = weights_of(self.learn.model)
+
+    def put_back(self, model: Any, index: int) -> None:
+        """Give `model` the weights of epoch `index`: the best one, or the last as it stands."""
+        if index == self.course.best and self.best:
+            model.load_state_dict(self.best)
 
 
-class EpochTable(Callback):  # type: ignore[misc]
-    """One row an epoch in a notebook, and below it how far the training is; `frozen` of the epochs train the head."""
+class StopWhenAsked(Callback):  # type: ignore[misc]
+    """Ends a fit at the next batch, and refuses the next fit, once `course.stop` says why."""
 
-    order = 65  # after Recorder has the figures
+    order = 70
 
-    def __init__(self, epochs: int, frozen: int) -> None:
+    def __init__(self, course: Course) -> None:
         super().__init__()
-        self.frozen, self.planned = frozen, frozen + epochs
-        self.rows: list[tuple[str, ...]] = []
-        self.live, self.began = Live(), time.monotonic()
+        self.course = course
 
     def before_fit(self) -> None:
-        self._draw(0.0)
-
-    def before_epoch(self) -> None:
-        self.began_epoch = time.monotonic()
+        self.after_batch()
 
     def after_batch(self) -> None:
-        if self.training:
-            self._draw((self.iter + 1) / self.n_iter, urgent=False)
+        if self.course.stop:
+            raise CancelFitException
+
+
+class EpochLines(Callback):  # type: ignore[misc]
+    """One line an epoch on standard error."""
+
+    order = 65
+
+    def __init__(self, course: Course) -> None:
+        super().__init__()
+        self.course = course
 
     def after_epoch(self) -> None:
-        train_loss, valid_loss, accuracy = self.recorder.values[-1][:3]
-        part = "head only" if len(self.rows) < self.frozen else ""
-        took = duration(time.monotonic() - self.began_epoch)
-        row = (f"{len(self.rows) + 1}", f"{train_loss:.3f}", f"{valid_loss:.3f}", chance(accuracy), took, part)
-        self.rows.append(row)
-        self._draw(0.0)
-
-    def close(self) -> None:
-        """Training is over, or was stopped: say how long it took."""
-        took = duration(time.monotonic() - self.began)
-        done = len(self.rows) == self.planned
-        end = (
-            f"{self.planned} epoch{'s' if self.planned > 1 else ''} in {took}"
-            if done
-            else f"stopped in epoch {len(self.rows) + 1}, after {took}"
+        course = self.course
+        if course.done <= course.replayed:
+            return
+        train_loss, valid_loss, *others = course.rows[-1]
+        left = sum(course.took) / len(course.took) * (course.planned - course.done)
+        estimate = f", about {left:.0f} s left" if course.done < course.planned else ""
+        measured = ", ".join(f"{name} {value:.3f}" for name, value in zip(course.names, others, strict=False))
+        say(
+            f"epoch {course.done}/{course.planned}: train loss {train_loss:.3g}, valid loss {valid_loss:.3g}, "
+            f"{measured}, {course.took[-1]:.1f} s{estimate}"
         )
-        self._show(quiet(end), end)
-
-    def _draw(self, share: float, *, urgent: bool = True) -> None:
-        done = len(self.rows) + share
-        spent = time.monotonic() - self.began
-        # The first batches are the slowest, so a guess from them would frighten.
-        left = f", about {duration(round(spent / done * (self.planned - done)))} left" if done >= _GUESS_FROM else ""
-        text = f"epoch {min(len(self.rows) + 1, self.planned)} of {self.planned}{left}"
-        self._show(tag("div", "nbd-beside nbd-mid", bar(done / self.planned), quiet(text)), text, urgent=urgent)
-
-    def _show(self, below: Html, text: str, *, urgent: bool = True) -> None:
-        heads = ("Epoch", "Train loss", "Held-out loss", "Held-out accuracy", "Time", "")
-        page = output(table(self.rows, "nnnnnl", heads=heads) if self.rows else "", below)
-        lines = ["  ".join(row).rstrip() for row in [heads, *self.rows]] if self.rows else []
-        self.live.show(page, "\n".join([*lines, text]), urgent=urgent)
 
 
 class StopAtNaN(Callback):  # type: ignore[misc]
-    """Ends a fit, and refuses the next, once a loss is NaN or infinite; `where` then says in which batch.
-
-    `epochs` counts those that were finished, of all fits.
-    """
+    """Ends a fit, and refuses the next, once a loss is NaN or infinite; `where` then says in which batch."""
 
     order = -10
 
     def __init__(self) -> None:
         super().__init__()
         self.where = ""
-        self.epochs = 0
-
-    def after_epoch(self) -> None:
-        self.epochs += 1
 
     def before_fit(self) -> None:
         if self.where:
@@ -127,3 +104,25 @@ class StopAtNaN(Callback):  # type: ignore[misc]
             side = "training" if self.training else "held-out"
             self.where = f"epoch {self.epoch + 1}, {side} batch {self.iter + 1}"
             raise CancelFitException
+
+
+class Series(Callback):  # type: ignore[misc]
+    """Notes the figures of every epoch for a run, counted over all fits."""
+
+    order = 65  # after Recorder has the figures
+
+    def __init__(self, run: Recorded) -> None:
+        super().__init__()
+        self.run = run
+        self.epochs = 0
+
+    def after_epoch(self) -> None:
+        self.epochs += 1
+        names = [name for name in self.recorder.metric_names if name not in {"epoch", "time"}]
+        self.run.metrics(dict(zip(names, self.recorder.values[-1], strict=False)), step=self.epochs)
+
+
+def weights_of(model: Any) -> dict[str, Tensor]:
+    """A copy of a model's parameters and buffers on the CPU, also of one that is wrapped for several processes."""
+    inner = getattr(model, "module", model) if type(model).__name__ == "DistributedDataParallel" else model
+    return {name: value.detach().cpu().clone() for name, value in inner.state_dict().items()}

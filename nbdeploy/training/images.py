@@ -2,63 +2,59 @@
 
 from __future__ import annotations
 
-import os
-import random
-import statistics
-import sys
-import warnings
-from collections.abc import Iterable, Iterator
-from contextlib import ExitStack, contextmanager
+from collections.abc import Iterable
 from dataclasses import asdict
 from pathlib import Path
 from traceback import walk_tb
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from nbdeploy.core.hush import hushed
-from nbdeploy.core.live import in_notebook
-from nbdeploy.core.progress import is_quiet, track
+from nbdeploy.core.progress import track
 from nbdeploy.core.signature import Step
-from nbdeploy.data.decided import decided, unapplied
 from nbdeploy.data.imageset import ImageSet
 from nbdeploy.data.records import clean_hint, shown
-from nbdeploy.errors import DataError, NbdeployWarning, TrainError, UsageError
+from nbdeploy.errors import TrainError
 from nbdeploy.templates.python.predict import preprocess
-from nbdeploy.training.arch import Arch, arch_names, find_arch, load_libraries
+from nbdeploy.tracking.recording import current
+from nbdeploy.training.arch import arch_names
+from nbdeploy.training.classes import Weights
+from nbdeploy.training.course import check_keep, phases_of
+from nbdeploy.training.rates import RateCurve, find_rate, show_rate
+from nbdeploy.training.recorded import outcome, recorded, series
+from nbdeploy.training.seeds import seeded
+from nbdeploy.training.setup import default_side, prepared
 
 if TYPE_CHECKING:
-    from fastai.data.core import DataLoaders
     from fastai.learner import Learner
 
-__all__ = ["arch_names", "train"]
+__all__ = ["arch_names", "default_side", "find_lr", "train"]
 
-USUAL_SIDE = 224
-_STEP = 32
-"""The networks halve the picture five times, so sides are multiples of 32 pixels."""
-_FINE_TUNE_RATE = 2e-3
-"""fastai's own default for `fine_tune`."""
-_SCRATCH_RATE = 5e-3
-"""Measured on handwritten digits: resnet18, mobilenet_v3_small and mobilenetv4_conv_small all learn with it."""
-_PIXELS_FOR_ONE_PROCESS = 250_000_000
-"""5,000 pictures of 224 x 224. Below it starting worker processes costs more than they save."""
 _LOADING = (OSError, SyntaxError, ValueError, EOFError)
 """What Pillow raises for pictures that it cannot read."""
 
 
+@recorded
 def train(
     images: ImageSet | str | Path,
     *,
     arch: str = "resnet18",
     epochs: int = 5,
     size: int | None = None,
-    lr: float | None = None,
+    lr: float | Literal["find"] | None = None,
     batch_size: int = 64,
     pretrained: bool = True,
     freeze_epochs: int = 1,
     augment: bool = True,
     flip: bool = True,
+    class_weights: Weights = False,
+    metrics: Iterable[Any] = (),
+    keep: str = "last",
+    resume: bool = False,
+    precision: str = "auto",
     seed: int = 42,
     workers: int | None = None,
     cbs: Iterable[Any] = (),
+    log: Any = None,
 ) -> Learner:
     """Train an image classifier; gives a plain fastai Learner whose `dls.vocab` is ``images.labels``.
 
@@ -73,155 +69,118 @@ def train(
 
     `pretrained` starts from published weights: `freeze_epochs` for the head, then `epochs` for all (`fine_tune`).
     Otherwise `epochs` of `fit_one_cycle`, with BatchNorm momentum raised to at least 0.1. `lr` is the highest learning
-    rate: 2e-3 fine-tuning, 5e-3 from scratch. `augment` turns, zooms, warps and lights training pictures a little
-    (fastai's `aug_transforms`), and mirrors them too unless `flip` is False: not for digits, text or signs.
+    rate: 2e-3 fine-tuning, 5e-3 from scratch; "find" looks for one first (see `find_lr`). `augment` turns, zooms, warps
+    and lights training pictures a little (fastai's `aug_transforms`), and mirrors them too unless `flip` is False: not
+    for digits, text or signs. `class_weights` True weighs each class in the loss, training and held out, by n / (k n_c)
+    (n training files, k classes, n_c of the class); a mapping of label to weight is taken as it is. `metrics` are
+    fastai's, beside accuracy.
+
+    `keep` "last" gives the weights of the last epoch, "best" those of the lowest held-out loss, "accuracy" those of the
+    highest held-out accuracy. The last is the default since a choice by the held-out files flatters what is measured
+    on them. Stopped by the button in the notebook, the kernel's interrupt or Ctrl-C, training ends at the next batch
+    and gives the best epoch's weights; before the first epoch is complete there is nothing to give, and it raises. A
+    second interrupt ends it at once.
+
+    Each epoch is saved in the cache, with the state of optimizer and random numbers, until training is finished. After
+    a kill, the same call on the same data with `resume` goes on after the last whole epoch, as if it had not been
+    interrupted (callbacks of your own begin anew). `precision` "fp16" or "bf16" is mixed precision, "auto" takes it
+    where an NVIDIA GPU has it; weights stay float32. Started by ``accelerate launch``, all GPUs train together (extra
+    `accelerate`), without saving epochs.
 
     The same `seed` gives the same weights, order and augmentation on the same machine; the random state of the caller
     is left as it was. `workers` are processes that load pictures: 0 for small sets. `cbs` are fastai callbacks for
-    this training; they do not stay on the Learner.
+    this training; they do not stay on the Learner. `log` sends figures to "mlflow" or "tensorboard", which are extras;
+    a logger of ``nbdeploy.training.loggers`` says where to.
 
-    Shows a table that grows in a notebook, fastai's bar in a terminal, a line an epoch in a pipe. Ctrl-C stops it.
-    Raises UnknownName for `arch`, WeightsUnavailable, UsageError, DataError, and TrainError for a picture that cannot
-    be read, a loss that is no number, or a network that does not take the size.
+    Shows curves and a table that grow in a notebook, fastai's bar in a terminal, a line an epoch in a pipe.
+    ``learn.history`` holds ``epochs`` (figures of each), ``kept`` and ``stopped`` (epochs, from 1), ``resumed`` and
+    ``lr``. Raises UnknownName for `arch`, WeightsUnavailable, UsageError, DataError, and TrainError for a picture that
+    cannot be read, a loss that is no number, or a network that does not take the size.
     """
-    _check(epochs=epochs, size=size, lr=lr, batch_size=batch_size, freeze_epochs=freeze_epochs, workers=workers)
-    load_libraries()
-    found = find_arch(arch)
-    if not isinstance(images, ImageSet):
-        images = decided(ImageSet.from_folder(images, seed=seed))
-    elif remark := unapplied(images):
-        warnings.warn(remark, NbdeployWarning, stacklevel=2)
-    _check_split(images)
-    size = size or found.side or default_side(images)
-    rate = lr or (_FINE_TUNE_RATE if pretrained else _SCRATCH_RATE)
-
+    check_keep(keep)
+    setup = prepared(
+        images,
+        arch=arch,
+        epochs=epochs,
+        size=size,
+        lr=lr,
+        batch_size=batch_size,
+        pretrained=pretrained,
+        freeze_epochs=freeze_epochs,
+        augment=augment,
+        flip=flip,
+        class_weights=class_weights,
+        seed=seed,
+        workers=workers,
+    )
     with hushed():
-        from nbdeploy.training.build import make_learner  # noqa: PLC0415
-        from nbdeploy.training.callbacks import EpochLines, EpochTable, StopAtNaN  # noqa: PLC0415 - fastai takes seconds
+        from nbdeploy.training.checkpoints import Checkpoints, saving  # noqa: PLC0415 - fastai takes seconds
+        from nbdeploy.training.course import Course  # noqa: PLC0415
         from nbdeploy.training.opening import bad_picture  # noqa: PLC0415
+        from nbdeploy.training.precision import chosen  # noqa: PLC0415
+        from nbdeploy.training.running import Run, processes  # noqa: PLC0415
 
-    frozen = freeze_epochs if pretrained else 0
-    with ExitStack() as stack:
-        stack.enter_context(_seeded(seed))
-        dls = dataloaders(images, found, size=size, batch_size=batch_size, augment=augment, flip=flip, workers=workers)
-        learn = make_learner(dls, found, size=size, pretrained=pretrained)
-        stop = StopAtNaN()
-        watching = [stop, *cbs]
-        if is_quiet() or in_notebook() or not _bar_fits():
-            stack.enter_context(learn.no_bar())
-            stack.enter_context(learn.no_logging())
-            if not is_quiet() and in_notebook():
-                watching.append(table := EpochTable(epochs, frozen))
-                stack.callback(table.close)
-            elif not is_quiet():
-                watching.append(EpochLines(frozen + epochs))
+    precision = chosen(precision)
+    rate = show_rate(find_rate(setup)).suggestion if lr == "find" else lr or setup.usual_rate
+    if not isinstance(images, ImageSet):
+        current().data(setup.images)
+    current().params({"size": setup.size, "lr": rate})
+    with seeded(seed):
+        learn = setup.learner(metrics)
+        names = tuple(metric.name for metric in learn.metrics)
+        course = Course(phases_of(epochs, setup.frozen, rate, pretrained=pretrained), keep, names)
+        place = None
+        if processes() == 1 and saving():
+            place = Checkpoints({**setup.to_dict(), "epochs": epochs, "lr": lr, "keep": keep, "precision": precision})
         try:
-            _fit(learn, epochs, frozen, rate, watching, pretrained=pretrained)
+            Run(learn, course, rate=rate, precision=precision, checkpoints=place).go(
+                [*series(log), *cbs], resume=resume
+            )
         except _LOADING as error:
-            if bad := bad_picture(error) or (_while_loading(error) and _looked_for(images, size)):
-                raise _unreadable(images, *bad, learn if stop.epochs else None) from error
+            if bad := bad_picture(error) or (_while_loading(error) and _looked_for(setup.images, setup.size)):
+                raise _unreadable(setup.images, *bad, learn if course.done else None) from error
             raise
-    if stop.where:
-        raise TrainError(
-            f"The loss was no longer a number in {stop.where}: training has diverged.",
-            hint=f"Type a lower learning rate, lr={rate / 10:g} instead of {rate:g}.",
-        )
+    outcome(learn)
     return learn
 
 
-def default_side(images: ImageSet) -> int:
-    """The side in pixels of the squares a model is trained on when nothing else is said; see `train`."""
-    sides = [max(file.size) for file in images.files]
-    if max(sides) >= USUAL_SIDE:
-        return USUAL_SIDE
-    return max(_STEP, -(-int(statistics.median_high(sides)) // _STEP) * _STEP)
+def find_lr(
+    images: ImageSet | str | Path,
+    *,
+    arch: str = "resnet18",
+    size: int | None = None,
+    batch_size: int = 64,
+    pretrained: bool = True,
+    freeze_epochs: int = 1,
+    augment: bool = True,
+    flip: bool = True,
+    class_weights: Weights = False,
+    seed: int = 42,
+    workers: int | None = None,
+) -> RateCurve:
+    """Look for a learning rate for `train` with the same arguments; it is in ``.suggestion``. Nothing is trained.
 
-
-def dataloaders(
-    images: ImageSet, arch: Arch, *, size: int, batch_size: int, augment: bool, flip: bool, workers: int | None
-) -> DataLoaders:
-    """DataLoaders of fastai: pictures cropped to `size` x `size`, augmented in training, normalised for `arch`."""
-    from fastai.data.block import CategoryBlock, DataBlock, TransformBlock  # noqa: PLC0415 - seconds
-    from fastai.data.transforms import ColReader, ColSplitter, IntToFloatTensor, Normalize  # noqa: PLC0415
-    from fastai.vision.augment import Resize, aug_transforms  # noqa: PLC0415
-
-    from nbdeploy.training.opening import opener  # noqa: PLC0415
-
-    block = DataBlock(
-        blocks=(
-            TransformBlock(opener(images), batch_tfms=IntToFloatTensor),
-            CategoryBlock(vocab=list(images.labels), sort=False),
-        ),
-        get_x=ColReader("path"),
-        get_y=ColReader("label"),
-        splitter=ColSplitter("is_valid"),
-        item_tfms=Resize(size),
-        batch_tfms=[*(aug_transforms(do_flip=flip) if augment else ()), Normalize.from_stats(*arch.stats)],
-    )
-    return block.dataloaders(
-        images.to_frame()[["path", "label", "is_valid"]],
-        bs=min(batch_size, len(images.train)),  # the last, smaller batch is dropped in training
-        num_workers=_usual_workers(images) if workers is None else workers,
-    )
-
-
-def _fit(learn: Learner, epochs: int, frozen: int, rate: float, cbs: list[Any], *, pretrained: bool) -> None:
-    if frozen:
-        learn.fine_tune(epochs, rate, freeze_epochs=frozen, cbs=cbs)
-    elif pretrained:
-        learn.unfreeze()
-        learn.fit_one_cycle(epochs, slice(rate / 100, rate), cbs=cbs)  # fine_tune's spread: early layers change least
-    else:
-        learn.fit_one_cycle(epochs, rate, cbs=cbs)
-
-
-def _usual_workers(images: ImageSet) -> int:
-    pixels = sum(file.size[0] * file.size[1] for file in images.files)
-    return 0 if pixels <= _PIXELS_FOR_ONE_PROCESS else min(8, os.cpu_count() or 1)
-
-
-def _bar_fits() -> bool:
-    # fastai's bar is drawn on standard output, so that must be a person's too.
-    return sys.stdout.isatty() and sys.stderr.isatty()
-
-
-@contextmanager
-def _seeded(seed: int) -> Iterator[None]:
-    """Random numbers from `seed` inside the block; the caller's own go on afterwards as if nothing had been drawn."""
-    import numpy as np  # noqa: PLC0415
-    import torch  # noqa: PLC0415
-    from fastai.torch_core import set_seed  # noqa: PLC0415
-
-    plain, numeric = random.getstate(), np.random.get_state()  # noqa: NPY002 - fastai draws from the global one
-    try:
-        with torch.random.fork_rng(devices=range(torch.cuda.device_count())):
-            set_seed(seed)
-            yield
-    finally:
-        random.setstate(plain)
-        np.random.set_state(numeric)  # noqa: NPY002
-
-
-def _check(*, size: int | None, lr: float | None, workers: int | None, **counts: int) -> None:
-    least = {"epochs": 1, "batch_size": 2, "freeze_epochs": 0}  # BatchNorm needs two pictures
-    for name, value in {**counts, "size": size, "workers": workers}.items():
-        floor = {**least, "size": 1, "workers": 0}[name]
-        if value is not None and value < floor:
-            raise UsageError(f"{name} is {value}.", hint=f"It must be at least {floor}.")
-    if lr is not None and not 0 < lr < float("inf"):
-        raise UsageError(f"lr is {lr}.", hint="It must be above 0; 0.002 is usual.")
-
-
-def _check_split(images: ImageSet) -> None:
-    if len(images.labels) < 2:  # noqa: PLR2004 - a choice needs two
-        raise DataError("There is one class only.", hint="Training needs pictures of at least two classes.")
-    if not images.valid:
-        raise DataError("No picture is held out.", hint="Training needs some to measure itself on: valid=0.2.")
-    unseen = sorted(set(images.labels) - {file.label for file in images.train})
-    if unseen:
-        raise DataError(
-            f'No picture of "{unseen[0]}" is left to train on.', hint="Add pictures of it, or hold out fewer."
+    A hundred batches with a rate that grows from 1e-7 to 10, on a network that is thrown away (fastai's `lr_find`); the
+    suggestion is a point about halfway down the longest fall of the loss (`valley`). Shown in a notebook it is a curve.
+    The same `seed` gives the same curve. Raises what `train` does.
+    """
+    return find_rate(
+        prepared(
+            images,
+            arch=arch,
+            epochs=1,
+            size=size,
+            lr=None,
+            batch_size=batch_size,
+            pretrained=pretrained,
+            freeze_epochs=freeze_epochs,
+            augment=augment,
+            flip=flip,
+            class_weights=class_weights,
+            seed=seed,
+            workers=workers,
         )
+    )
 
 
 def _unreadable(images: ImageSet, path: str, why: str, learn: Learner | None) -> TrainError:

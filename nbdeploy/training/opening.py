@@ -54,6 +54,17 @@ class OpenPicture(Transform):  # type: ignore[misc]
         return PILImage(picture.transpose(TURNS[turn]) if turn else picture)
 
 
+class NoLabel(Transform):  # type: ignore[misc]
+    """Stands where labels are made, for pictures that have none of the model's: any of its labels, and no truth."""
+
+    def __init__(self, any_label: str) -> None:
+        super().__init__()
+        self.any_label = any_label
+
+    def encodes(self, _: object):  # type: ignore[no-untyped-def] # noqa: ANN201 - as above
+        return self.any_label
+
+
 def opener(files: Iterable[ImageFile]) -> OpenPicture:
     """What opens `files`, and every picture that the Learner is asked about later."""
     files = tuple(files)

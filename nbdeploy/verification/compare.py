@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
+from nbdeploy.core.numbers import wilson
 from nbdeploy.core.recipe import Recipe
 from nbdeploy.core.report import Check, FileResult, Status
-
-_Z95 = 1.959963984540054  # the 97.5 % point of the normal distribution
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,16 +28,6 @@ def judge(name: str, value: float, limit: float, why: str, *, at_least: bool = F
     """A check that `value` stays within `limit`; NaN never does."""
     good = value >= limit if at_least else value <= limit
     return Check(name, Status.passed if good else Status.failed, value, limit, why)
-
-
-def wilson(right: int, of: int) -> tuple[float, float]:
-    """The 95 % interval of a share (E. B. Wilson, 1927)."""
-    if of == 0:
-        return 0.0, 1.0
-    share, z2 = right / of, _Z95**2
-    middle = (share + z2 / (2 * of)) / (1 + z2 / of)
-    half = _Z95 * math.sqrt(share * (1 - share) / of + z2 / (4 * of * of)) / (1 + z2 / of)
-    return max(0.0, middle - half), min(1.0, middle + half)
 
 
 def compare(

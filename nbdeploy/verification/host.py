@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import subprocess
 import sys
 import tempfile
 from collections.abc import Sequence
@@ -12,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from nbdeploy.core import working
 from nbdeploy.core.bundle import Bundle
 from nbdeploy.errors import BundleError
 from nbdeploy.verification.emulator import Arm, environment
@@ -55,13 +55,7 @@ def _rows(bundle: Bundle, files: list[str], threads: int, on: Arm | None) -> lis
             f"--files-from={listing}",
             f"--threads={threads}",
         ]
-        done = subprocess.run(  # noqa: S603 - the host code that nbdeploy itself wrote
-            command,
-            capture_output=True,
-            env=environment(on.path if on else ""),
-            cwd=folder,
-            check=False,
-        )
+        done = working.run(command, env=environment(on.path if on else ""), cwd=folder)  # host code of our own
     try:
         rows: list[dict[str, Any]] = json.loads(done.stdout)
     except ValueError as error:

@@ -15,21 +15,23 @@ from typing import IO, Any
 
 import numpy as np
 
+from nbdeploy.core import working
+
 _ROUNDS = 10
 _WARM_UP = 5
 _MOST_S = 60.0  # for one setting of one model; a slower model is run less often, and the report says how often
 
 
-def measure(bundle: Path, program: Path, pixels: Path, *, runs: int = 200) -> dict[str, Any]:
+def measure(bundle: Path, program: Path, pixels: Path, *, runs: int = 200, all_threads: bool = True) -> dict[str, Any]:
     """Metrics ``latency_ms_p50 latency_ms_p90`` (one thread), the same with ``_all`` (a thread a CPU), with
     ``_original`` for the PyTorch model, ``peak_memory_mb`` of a process that loads and runs it, ``latency_runs``, and
     ``measured_on``.
 
-    `program` is a .pt2 file, `pixels` a .npy of uint8 ``[1, H, W, C]``. The two take turns in rounds, so that a busy
-    machine slows both alike. Only the model is timed, not the decoding of a file.
+    Without `all_threads` one thread only. `program` is a .pt2 file, `pixels` a .npy of uint8 ``[1, H, W, C]``. The two
+    take turns in rounds, so that a busy machine slows both alike. Only the model is timed, not the decoding of a file.
     """
     metrics: dict[str, Any] = {"measured_on": _machine()}
-    for threads, suffix in ((1, ""), (0, "_all")):
+    for threads, suffix in ((1, ""), (0, "_all"))[: 1 + all_threads]:
         workers = {
             "": _Worker("bundle", bundle, pixels, threads),
             "_original": _Worker("program", program, pixels, threads),
@@ -38,7 +40,8 @@ def measure(bundle: Path, program: Path, pixels: Path, *, runs: int = 200) -> di
             slowest = max(worker.run(_WARM_UP)[-1] for worker in workers.values())
             count = max(_ROUNDS, min(runs, int(_MOST_S * 1000 / slowest)))
             times: dict[str, list[float]] = {which: [] for which in workers}
-            for round_ in range(_ROUNDS):
+            what = "rounds with a thread a CPU" if suffix else "rounds with one thread"
+            for round_ in working.counted(range(_ROUNDS), what, total=_ROUNDS, unit="round"):
                 share = count * (round_ + 1) // _ROUNDS - count * round_ // _ROUNDS
                 for which, worker in workers.items():
                     times[which] += worker.run(share)
@@ -78,11 +81,12 @@ class _Worker:
         source, sink = self._process.stdin, self._process.stdout
         if source is None or sink is None:
             raise RuntimeError("the pipes of the measuring process are closed")
-        source.write(line + "\n")
-        source.flush()
-        answer = sink.readline()
-        if not answer:
-            raise RuntimeError(f"the measuring process ended with status {self._process.wait()}")
+        with working.child(self._process):
+            source.write(line + "\n")
+            source.flush()
+            answer = sink.readline()
+            if not answer:
+                raise RuntimeError(f"the measuring process ended with status {self._process.wait()}")
         return json.loads(answer)
 
     def run(self, times: int) -> list[float]:

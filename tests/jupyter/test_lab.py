@@ -55,6 +55,7 @@ def test_steps_and_epochs_stand_in_tables_of_their_own(book: Book) -> None:
     assert 'nd.deploy(patch, target="numpy", out="made", latency_runs=0)' in book.text("deploy")
     steps = book.outputs("deploy").locator("table tr").all_inner_texts()
     names = ["exporting the model", "asking the original model", "converting to numpy, fp32", "verifying on raw files"]
+    names += ["writing report and manifest"]
     assert names == [step.split("\t")[0] for step in steps]
     assert "Epoch Train loss Held-out loss Held-out accuracy Time" in book.text("train")
     assert "1 epoch in" in book.text("train")

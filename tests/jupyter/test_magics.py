@@ -301,7 +301,7 @@ def test_collect_gives_a_collector_of_the_folder(shell: Any, capsys: Any, tmp_pa
     folder = tmp_path / "pets"
     collector = shell.run(f'%collect "{folder}" --classes "cat, dog" --valid 0.3')
     assert ("cat", "dog") == collector.collection.classes
-    assert capsys.readouterr().out.startswith(f"nd.Collector(\"{folder}\", classes=['cat', 'dog'], valid=0.3)\n")
+    assert capsys.readouterr().out.startswith(f'nd.Collector("{folder}", classes=["cat", "dog"], valid=0.3)\n')
     assert collector.collection.valid == 0.3
 
 

@@ -218,7 +218,7 @@ def test_beyond_this_machine_it_shows_a_code_to_scan_and_says_that_phones_need_h
             return ("0.0.0.0", 8123)
 
     monkeypatch.setattr(running, "_socket", lambda *_: Taken())  # nothing is opened to the network in a test
-    monkeypatch.setattr(running, "_own_address", lambda: "10.0.0.5")
+    monkeypatch.setattr(running, "own_address", lambda: "10.0.0.5")
     listening = listen(bundle, host="0.0.0.0", port=8123)
     assert "http://10.0.0.5:8123/" == listening.url
     said = capsys.readouterr().err

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from nbdeploy.core import working
 from nbdeploy.core.recipe import RECIPES, Recipe
 from nbdeploy.core.report import Check, Status
 from nbdeploy.targets.page import site
@@ -119,13 +120,11 @@ def _answers(folder: Path) -> list[list[float]]:
     # A process of its own: a notebook's loop does not let playwright run, and a browser that hangs can be ended.
     command = [sys.executable, "-m", "nbdeploy.targets.page.browser", str(folder)]
     try:
-        done = subprocess.run(  # noqa: S603 - our own module
-            command, capture_output=True, text=True, errors="replace", timeout=_PATIENCE_S, check=False
-        )
+        done = working.run(command, timeout=_PATIENCE_S)
     except subprocess.TimeoutExpired as error:
         raise RuntimeError(f"nothing within {_PATIENCE_S} s") from error
     if done.returncode:
-        lines = [line for line in done.stderr.splitlines() if line.strip()]
+        lines = [line for line in done.stderr.decode(errors="replace").splitlines() if line.strip()]
         raise RuntimeError(lines[-1][:300] if lines else f"status {done.returncode}")
     answers: list[list[float]] = json.loads(done.stdout)
     return answers

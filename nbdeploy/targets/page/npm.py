@@ -17,6 +17,7 @@ from pathlib import Path
 
 from filelock import FileLock
 
+from nbdeploy.core import working
 from nbdeploy.core.files import cache_dir
 from nbdeploy.core.progress import step
 from nbdeploy.errors import IntegrityError, MissingExtra, NbdeployError
@@ -83,13 +84,12 @@ def _download(packages: Sequence[Package], folder: Path) -> None:
         wanted = [f"{package.name}@{package.version}" for package in packages]
         command = [*_npm(), "pack", "--silent", "--ignore-scripts", f"--pack-destination={work}", *wanted]
         try:
-            done = subprocess.run(  # noqa: S603 - npm itself, with the user's own settings
-                command, cwd=work, capture_output=True, text=True, timeout=_PATIENCE_S, check=False, errors="replace"
-            )
+            done = working.run(command, cwd=work, timeout=_PATIENCE_S)  # npm itself, with the user's own settings
         except subprocess.TimeoutExpired as error:
             raise _unreachable(f"npm took more than {_PATIENCE_S} s") from error
         if done.returncode:
-            lines = [line for line in (done.stderr + done.stdout).splitlines() if line.strip()]
+            said = (done.stderr + done.stdout).decode(errors="replace")
+            lines = [line for line in said.splitlines() if line.strip()]
             raise _unreachable(lines[0][:200] if lines else f"npm ended with status {done.returncode}")
         for package in packages:
             archive = Path(work) / package.file

@@ -1,0 +1,287 @@
+"""The steps of a pipeline: what each is made of, by which it is known to be done already, and how it is done."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any, ClassVar
+
+from nbdeploy.errors import DataError, MissingExtra
+from nbdeploy.pipeline.doing import Cleaned, Doing, data_place, edits_from_plain, edits_to_plain, journal_place
+from nbdeploy.pipeline.hashes import MISSING, Hashes
+from nbdeploy.pipeline.spec import Bundling, Place, Spec
+from nbdeploy.pipeline.state import State
+
+_LOOKS = ("pillow", "numpy")
+_AUDITS = (*_LOOKS, "scipy", "scikit-learn")
+_TRAINS = ("torch", "torchvision", "fastai", "timm", "pillow")
+
+
+@dataclass(frozen=True)
+class Made:
+    """What a step came to. `digest` is of what later steps take from it; "" where that is its outputs."""
+
+    figures: Mapping[str, Any] = field(default_factory=dict)
+    outputs: tuple[Path, ...] = ()
+    digest: str = ""
+
+
+class Work:
+    """What the steps of one run share: the pictures, read when they are first needed."""
+
+    def __init__(self, spec: Spec, state: State, hashes: Hashes, doing: Doing) -> None:
+        self.spec, self.state, self.hashes, self.doing = spec, state, hashes, doing
+        self._cleaned: Any = None
+
+    @cached_property
+    def raw(self) -> Any:
+        """The pictures as they are. Raises DataError where they are no longer those that were looked at."""
+        return self.doing.read(self.spec, self.state.folder / "unpacked" / self._archive())
+
+    @property
+    def cleaned(self) -> Any:
+        """The set to train on: just cleaned, or made again of the Edits that were kept."""
+        if self._cleaned is None:
+            record = self.state.records["clean"]
+            raw = json.loads(self.clean_file.read_text(encoding="utf-8"))
+            edits = edits_from_plain(raw["edits"])
+            self._cleaned = self.raw.apply(edits) if edits else self.raw
+            if digest_of(self._cleaned) != record.digest:
+                raise DataError("The data changed while the pipeline ran.", hint="Run it again.")
+        return self._cleaned
+
+    def keep_cleaned(self, made: Cleaned) -> None:
+        """Remember the cleaned set and write what made it."""
+        plain = {"edits": edits_to_plain(made.edits), "findings": list(made.findings)}
+        self.clean_file.write_text(json.dumps(plain, indent=1), encoding="utf-8", errors="backslashreplace")
+        self._cleaned = made.images
+
+    @property
+    def clean_file(self) -> Path:
+        """Edits and open findings of the cleaned set."""
+        return self.state.folder / "clean.json"
+
+    def forget_archives(self) -> None:
+        """Remove what earlier archives were unpacked to: it is of no use any more."""
+        for folder in (self.state.folder / "unpacked").glob("*"):
+            if folder.name != self._archive():
+                shutil.rmtree(folder, ignore_errors=True)
+
+    def _archive(self) -> str:
+        place = data_place(self.spec)
+        return "" if place.is_dir() else self.hashes.of_all([place])[self.hashes.name(place)][:16]
+
+
+class Step(ABC):
+    """One step. `name` is what a person calls it, `after` the steps that it takes something from."""
+
+    asked: ClassVar[str] = ""
+    """The option without which it is not done."""
+    tools: tuple[str, ...] = ()
+    """Distributions whose versions matter."""
+
+    def __init__(self, spec: Spec, name: str, after: tuple[str, ...]) -> None:
+        self.spec, self.name, self.after = spec, name, after
+
+    @abstractmethod
+    def settings(self) -> dict[str, Any]:
+        """Plain data that decides what comes of it."""
+
+    def inputs(self, hashes: Hashes) -> dict[str, str]:
+        """Name -> hash of the user's own files that it reads."""
+        return {}
+
+    @abstractmethod
+    def do(self, work: Work) -> Made:
+        """Do it."""
+
+    def place(self) -> Path | None:
+        """The folder that it makes, or makes anew."""
+        return None
+
+    def owned(self, work: Work) -> list[str]:
+        """What it makes outside the hidden folder, by names that are remembered."""
+        place = self.place()
+        return [] if place is None else [work.hashes.name(place)]
+
+    def taken(self, work: Work) -> dict[str, str]:
+        """Of `owned`, what is there already, with words on it."""
+        place = self.place()
+        there = place is not None and (place.exists() or place.is_symlink())
+        return {work.hashes.name(place): f"{place} is there already"} if there and place else {}
+
+    def changed(self, work: Work, figures: Mapping[str, Any]) -> str:
+        """Why what it made elsewhere is not there any more; "" where it is."""
+        return ""
+
+
+class Data(Step):
+    """The pictures are there, can be read, and are divided into sides."""
+
+    tools = _LOOKS
+
+    def settings(self) -> dict[str, Any]:
+        return {"data": dict(self.spec.data), "seed": self.spec.seed}
+
+    def inputs(self, hashes: Hashes) -> dict[str, str]:
+        place = data_place(self.spec)
+        if "dataset" in self.spec.data and not place.is_dir():
+            return {hashes.name(place): MISSING}
+        return hashes.of_all(_files(place, self.spec))
+
+    def do(self, work: Work) -> Made:
+        if "dataset" in self.spec.data:
+            work.doing.fetch(self.spec)
+        images = work.raw
+        work.forget_archives()
+        counts = {"files": len(images), "classes": len(images.labels), "held_out": len(images.valid)}
+        return Made({**counts, "set_aside": len(images.set_aside)}, digest=digest_of(images))
+
+
+class Clean(Step):
+    """What people decided is applied; with `exclude` or `fail_on` it is looked for what is suspect."""
+
+    def __init__(self, spec: Spec, name: str, after: tuple[str, ...]) -> None:
+        super().__init__(spec, name, after)
+        self.tools = _AUDITS if self._audits else ()
+
+    @property
+    def _audits(self) -> bool:
+        return bool(self.spec.clean.get("exclude") or self.spec.clean.get("fail_on"))
+
+    def settings(self) -> dict[str, Any]:
+        # Scores of `fail_on` are judged at every run, of what was found: they change nothing here.
+        exclude = sorted(self.spec.clean.get("exclude", ()))
+        seed = self.spec.seed if self._audits else None
+        return {"exclude": exclude, "decisions": self.spec.clean.get("decisions"), "audit": self._audits, "seed": seed}
+
+    def inputs(self, hashes: Hashes) -> dict[str, str]:
+        place = journal_place(self.spec)
+        return hashes.of_all([place]) if place else {}
+
+    def do(self, work: Work) -> Made:
+        raw = work.raw
+        made = work.doing.clean(raw, self.spec)
+        work.keep_cleaned(made)
+        left = len(raw) - len(made.images)
+        figures = {"files": len(made.images), "left_out": left, "findings": len(made.findings)}
+        people = sum(edit.who != "pipeline" for edit in made.edits)
+        return Made({**figures, "decisions": people}, (work.clean_file,), digest_of(made.images))
+
+
+class Train(Step):
+    """A model is trained and saved."""
+
+    tools = _TRAINS
+
+    def settings(self) -> dict[str, Any]:
+        return {**self.spec.train, "name": self.spec.name, "seed": self.spec.seed, "out": str(self._out)}
+
+    @property
+    def _out(self) -> str:
+        return Path(os.path.relpath(self.spec.model, self.spec.root)).as_posix()
+
+    def place(self) -> Path | None:
+        return self.spec.model
+
+    def do(self, work: Work) -> Made:
+        return Made(work.doing.train(work.cleaned, self.spec), (self.spec.model,))
+
+
+class Deploy(Step):
+    """A bundle is made of the model, and verified."""
+
+    def __init__(self, spec: Spec, one: Bundling) -> None:
+        super().__init__(spec, f"deploy:{one.label}", ("train",))
+        self.one = one
+
+    @property
+    def tools(self) -> tuple[str, ...]:  # type: ignore[override] # found out when it is asked for
+        from nbdeploy.registry import targets  # noqa: PLC0415 - only of the targets that are used
+
+        try:
+            return ("pillow", "numpy", *targets.load(self.one.target).tools)
+        except MissingExtra:
+            return ()
+
+    def settings(self) -> dict[str, Any]:
+        out = Path(os.path.relpath(self.one.out, self.spec.root)).as_posix()
+        asked = {"target": self.one.target, "recipe": self.one.recipe, "out": out, "seed": self.spec.seed}
+        return {"name": self.spec.name, **self.one.keywords, **asked}
+
+    def place(self) -> Path | None:
+        return self.one.out
+
+    def do(self, work: Work) -> Made:
+        return Made(work.doing.deploy(self.one, self.spec, lambda: work.cleaned), (self.one.out,))
+
+
+class Provide(Step):
+    """A bundle is put at a provider: only where the run is told to."""
+
+    asked = "--provide"
+
+    def __init__(self, spec: Spec, one: Bundling, place: Place) -> None:
+        super().__init__(spec, f"provide:{place.endpoint}", (f"deploy:{one.label}",))
+        self.one, self.at = one, place
+
+    def settings(self) -> dict[str, Any]:
+        return {"provider": self.at.provider, "endpoint": self.at.endpoint, "set": dict(self.at.settings)}
+
+    def do(self, work: Work) -> Made:
+        made = work.doing.provide(self.one.out, self.at)
+        return Made(made, digest=str(made["sha256"]))
+
+    def taken(self, work: Work) -> dict[str, str]:
+        name = self.at.endpoint
+        return {f"endpoint {name}": f"There is an endpoint {name} already"} if work.doing.taken(self.at) else {}
+
+    def owned(self, work: Work) -> list[str]:
+        return [f"endpoint {self.at.endpoint}"]
+
+    def changed(self, work: Work, figures: Mapping[str, Any]) -> str:
+        now = work.doing.standing(self.at)
+        if not now:
+            return f"the endpoint {self.at.endpoint} is not there"
+        return "" if now == figures.get("sha256") else f"the endpoint {self.at.endpoint} answers with another model"
+
+
+def steps_of(spec: Spec) -> tuple[Step, ...]:
+    """The steps in the order in which they are done."""
+    made: list[Step] = [Data(spec, "data", ()), Clean(spec, "clean", ("data",)), Train(spec, "train", ("clean",))]
+    made += [Deploy(spec, one) for one in spec.bundles]
+    return (*made, *(Provide(spec, one, one.place) for one in spec.bundles if one.place))
+
+
+def digest_of(images: Any) -> str:
+    """One hash of a set's files, labels, turns and sides."""
+    from nbdeploy.pipeline.hashes import digest  # noqa: PLC0415
+
+    rows: dict[str, str] = {}
+    for file in images:
+        rows[f"{file.path}"] = f"{file.sha256} {file.label} {file.split} {file.turn} {file.by_exif}"
+    root = os.path.commonpath(list(rows)) if rows else ""
+    return digest({os.path.relpath(path, root): row for path, row in rows.items()})
+
+
+def _files(place: Path, spec: Spec) -> Iterator[Path]:
+    """The files that the data is read from; what a person writes beside the pictures is none of them."""
+    if place.is_dir():
+        from nbdeploy.data.listing import list_folder  # noqa: PLC0415
+
+        yield from (one.path for one in list_folder(place).candidates)
+        yield from (note for note in [place / "collected.jsonl"] if note.exists())  # sessions decide the split
+        return
+    yield place
+    if place.suffix.lower() == ".csv" and place.is_file():
+        from nbdeploy.data.table import list_table  # noqa: PLC0415
+
+        names = {f"{key}_column": spec.data.get(key, key) for key in ("path", "label")}
+        listing = list_table(place, **names, split_column=spec.data.get("split"), root=None)
+        yield from sorted({one.path for one in listing.candidates})
