@@ -92,6 +92,7 @@ __all__ = [
 __version__ = "0.1.0"
 
 _HOME = {
+    "RECIPES": "nbdeploy.core.recipe",
     "Advice": "nbdeploy.advising.advice",
     "Bundle": "nbdeploy.core.bundle",
     "Check": "nbdeploy.core.report",
@@ -107,7 +108,6 @@ _HOME = {
     "Plan": "nbdeploy.providers.base",
     "Prediction": "nbdeploy.core.prediction",
     "Program": "nbdeploy.exporting.program",
-    "RECIPES": "nbdeploy.core.recipe",
     "RateCurve": "nbdeploy.training.rates",
     "Recipe": "nbdeploy.core.recipe",
     "Report": "nbdeploy.core.report",

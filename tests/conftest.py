@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import random
+import signal
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,7 +14,10 @@ import pytest
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """In the process that prints: name each failure when it happens, not only at the end of a long run."""
+    """Heed Ctrl-C; in the process that prints, name each failure when it happens, not only at the end of a long run."""
+    # A shell that starts a run in the background has it ignored, here and in the processes that tests start.
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
     if not hasattr(config, "workerinput"):
         config.pluginmanager.register(_AtOnce(config))
 

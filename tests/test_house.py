@@ -58,6 +58,7 @@ def test_the_public_names_are_the_promised_ones() -> None:
     import nbdeploy
 
     promised = [
+        "RECIPES",
         "Advice",
         "Bundle",
         "Check",
@@ -73,7 +74,6 @@ def test_the_public_names_are_the_promised_ones() -> None:
         "Plan",
         "Prediction",
         "Program",
-        "RECIPES",
         "RateCurve",
         "Recipe",
         "Report",

@@ -113,13 +113,13 @@ class Series(Callback):  # type: ignore[misc]
 
     def __init__(self, run: Recorded) -> None:
         super().__init__()
-        self.run = run
+        self.noted = run  # not `run`, which is fastai's own switch
         self.epochs = 0
 
     def after_epoch(self) -> None:
         self.epochs += 1
         names = [name for name in self.recorder.metric_names if name not in {"epoch", "time"}]
-        self.run.metrics(dict(zip(names, self.recorder.values[-1], strict=False)), step=self.epochs)
+        self.noted.metrics(dict(zip(names, self.recorder.values[-1], strict=False)), step=self.epochs)
 
 
 def weights_of(model: Any) -> dict[str, Tensor]:
