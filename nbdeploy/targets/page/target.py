@@ -27,8 +27,8 @@ class PageTarget(Target):
         "Phones on your network: nbdeploy serve BUNDLE --host 0.0.0.0 --certfile CERT.pem --keyfile KEY.pem.",
     )
 
-    def check(self, recipe: Recipe) -> None:
-        super().check(recipe)
+    def check(self, recipe: Recipe, kind: str = "image") -> None:
+        super().check(recipe, kind)
         npm.fetch(self.page.packages)  # what cannot be had is said before minutes of work
 
     def furnish(self, work: Path, *, name: str) -> None:
