@@ -31,6 +31,8 @@ if TYPE_CHECKING:
     from nbdeploy.data.datasets import dataset
     from nbdeploy.data.imageset import ImageSet
     from nbdeploy.data.journal import Journal
+    from nbdeploy.data.rowset import Table
+    from nbdeploy.data.textset import Texts
     from nbdeploy.exporting.learner import export
     from nbdeploy.exporting.program import Program
     from nbdeploy.flow import deploy, endpoints, verify
@@ -58,6 +60,8 @@ __all__ = [
     "Recipe",
     "Report",
     "Signature",
+    "Table",
+    "Texts",
     "__version__",
     "advise",
     "audit",
@@ -92,6 +96,8 @@ _HOME = {
     "Recipe": "nbdeploy.core.recipe",
     "Report": "nbdeploy.core.report",
     "Signature": "nbdeploy.core.signature",
+    "Table": "nbdeploy.data.rowset",
+    "Texts": "nbdeploy.data.textset",
     "advise": "nbdeploy.advising.advice",
     "audit": "nbdeploy.data.audit",
     "compare": "nbdeploy.core.comparison",

@@ -41,7 +41,7 @@ VERBS: dict[str, Verb] = {
         "say what is suspect in pictures, tables and texts", "penguins.csv --label species --top 50", audit_options
     ),
     "train": Verb(
-        "train an image classifier on a folder of pictures",
+        "train a classifier of pictures, rows or texts",
         "build/digits -o build/model --arch resnet18 --epochs 5",
         train_options,
         in_notebook="build/digits --arch resnet18 --epochs 5",
@@ -53,7 +53,7 @@ VERBS: dict[str, Verb] = {
         in_notebook="--target tflite --recipe static_int8 --out build/app",
     ),
     "verify": Verb("check a bundle again", "build/app --model build/model", verify_options),
-    "predict": Verb("ask a bundle what is in pictures", "build/app photo.jpg", predict_options),
+    "predict": Verb("ask a bundle about pictures, rows or texts", "build/app photo.jpg", predict_options),
     "serve": Verb("serve a bundle over HTTP", "build/app --port 8000", serve_options),
     "endpoints": Verb(
         "how endpoints are; update, roll back, remove them",

@@ -63,6 +63,7 @@ def audit(args: argparse.Namespace) -> Done:
 def train(args: argparse.Namespace) -> Done:
     """Train, export, save."""
     from nbdeploy.core.files import check_place  # noqa: PLC0415 - called lazily
+    from nbdeploy.data.reading import is_labelled, labelled_from  # noqa: PLC0415
     from nbdeploy.exporting.learner import export  # noqa: PLC0415
     from nbdeploy.training.arch import find_arch  # noqa: PLC0415
     from nbdeploy.training.images import train as fit  # noqa: PLC0415
@@ -70,18 +71,29 @@ def train(args: argparse.Namespace) -> Done:
     check_place(
         Path(args.out), overwrite=args.overwrite, mark="program.json"
     )  # what cannot be is said before minutes of work
-    find_arch(args.arch)
-    images, _ = read_images(args.data, _keywords(args, only={"valid", "seed"}), raw=args.raw)
-    learn = fit(images, **_keywords(args, leave={"data", "out", "overwrite", "valid", "raw"}))
+    keywords, reading = _keywords(args, leave={"data", "out", "overwrite", "valid", "raw"}), {"valid", "seed"}
+    if is_labelled(args.data, args.label, args.text):
+        asked = {"label": keywords.pop("label", None), "text": keywords.pop("text", None)}
+        images: Any = labelled_from(args.data, **asked, **_keywords(args, only=reading))
+    else:
+        find_arch(args.arch)
+        images, _ = read_images(args.data, _keywords(args, only=reading), raw=args.raw)
+    learn = fit(images, **keywords)
     loss, accuracy = learn.recorder.values[-1][1:3]  # of the last epoch, on the held-out files
     program = export(learn, name=Path(args.out).name)
     program.save(args.out, overwrite=args.overwrite)
     quoted = shlex.quote(args.out)
     text = (
-        f"{args.out}: {args.arch}, {accuracy:.1%} of held-out files right\n"
+        f"{args.out}: {_learned(args, images)}, {accuracy:.1%} of held-out files right\n"
         f"Next: nbdeploy deploy {quoted} --target tflite -o {quoted}-tflite"
     )
-    return Done({"path": args.out, "arch": args.arch, "accuracy": float(accuracy), "loss": float(loss)}, text)
+    arch = args.arch if hasattr(images, "set_aside") else None
+    return Done({"path": args.out, "arch": arch, "accuracy": float(accuracy), "loss": float(loss)}, text)
+
+
+def _learned(args: argparse.Namespace, images: Any) -> str:
+    """What was trained: an architecture, or on how much of what."""
+    return str(args.arch) if hasattr(images, "set_aside") else f"{len(images.train):,} {images.noun}s"
 
 
 def deploy(args: argparse.Namespace) -> Done:
@@ -89,7 +101,7 @@ def deploy(args: argparse.Namespace) -> Done:
     from nbdeploy.flow import deploy as run  # noqa: PLC0415 - called lazily
 
     keywords = _keywords(args, leave={"model", "images"})
-    images = {"images": read_images(args.images, {})[0]} if args.images else {}
+    images = {"images": _beside(args.model, args.images)} if args.images else {}
     bundle = run(args.model, **keywords, **images)
     if args.provider:  # an Endpoint or a Plan
         return Done(bundle.to_dict(), str(bundle))
@@ -104,11 +116,18 @@ def deploy(args: argparse.Namespace) -> Done:
     return Done(data, str(bundle))
 
 
+def _beside(model: Any, data: str) -> Any:
+    """The data given beside a model: an ImageSet, or the path of rows or texts for a model that takes these."""
+    from nbdeploy.flow import kind_of  # noqa: PLC0415 - called lazily
+
+    return data if kind_of(model) in {"table", "text"} else read_images(data, {})[0]
+
+
 def verify(args: argparse.Namespace) -> Done:
     """Check a bundle again."""
     from nbdeploy.flow import verify as run  # noqa: PLC0415 - called lazily
 
-    images = read_images(args.images, {})[0] if args.images else None
+    images = _beside(args.model, args.images) if args.images else None
     keywords = _keywords(args, only={"verify_files", "arch"})
     report = run(args.bundle, args.model, images=images, **keywords)
     return Done(report.to_dict(), str(report), ok=report.ok)
@@ -121,18 +140,29 @@ def predict(args: argparse.Namespace) -> Done:
     bundle = Bundle.load(args.bundle)
     rows: list[dict[str, Any]] = []
     lines: list[str] = []
-    for file in args.files:
+    asked = [*map(Path, args.files), *_written(args)]
+    if not asked:
+        raise UsageError("Which file?", hint="Type: nbdeploy predict BUNDLE FILE")
+    for file in asked:
         try:
             answer = bundle.predict(file)
         except DataError as error:
-            if len(args.files) == 1:
+            if len(asked) == 1:
                 raise
-            rows.append({"file": file, "error": error.message})  # one bad file of many stops nothing
+            rows.append({"file": str(file), "error": error.message})  # one bad file of many stops nothing
             lines.append(error.message)
         else:
             rows.append(answer.to_dict())
             lines.append(str(answer))
     return Done(rows, "\n".join(lines), ok=not any("error" in row for row in rows))
+
+
+def _written(args: argparse.Namespace) -> list[Any]:
+    """The row and the text that were written in the command's own line."""
+    found: list[Any] = [] if args.text is None else [args.text]
+    if args.row is not None:
+        found.append(args.row.encode())
+    return found
 
 
 def serve(args: argparse.Namespace) -> Done:

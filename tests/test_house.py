@@ -75,6 +75,8 @@ def test_the_public_names_are_the_promised_ones() -> None:
         "Recipe",
         "Report",
         "Signature",
+        "Table",
+        "Texts",
         "__version__",
         "advise",
         "audit",

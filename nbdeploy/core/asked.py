@@ -27,9 +27,14 @@ _SHOWN = 60
 _ENDING = ".txt"
 
 
-def raw(source: Asked, signature: Signature) -> tuple[str, Path | bytes]:
-    """What it is called, and the path or the bytes of the raw file. Raises UsageError or DataError."""
-    kind = signature.kind
+_NOUNS = {"image": "picture", "table": "row", "text": "text"}
+
+
+def raw(source: Asked, kind: str) -> tuple[str, Path | bytes]:
+    """What it is called, and the path or the bytes of the raw file; `kind` is that of a Signature.
+
+    Raises UsageError or DataError.
+    """
     if isinstance(source, bytes):
         return "(bytes)", source
     if kind == "table" and isinstance(source, Mapping):
@@ -37,7 +42,7 @@ def raw(source: Asked, signature: Signature) -> tuple[str, Path | bytes]:
     if isinstance(source, str) and kind == "text" and not _names_a_file(source):
         return _short(source), source.encode("utf-8", "replace")
     if not isinstance(source, str | Path):
-        takes = "a picture's path or the bytes of its file" if kind == "image" else f"a {signature.noun}"
+        takes = "a picture's path or the bytes of its file" if kind == "image" else f"a {_NOUNS[kind]}"
         raise UsageError(f"predict takes {takes}, not {type(source).__name__}.", hint=f"Type: {_TYPE[kind]}")
     if not Path(source).is_file():
         path = "Give the path of a picture." if kind == "image" else f"Type: {_TYPE[kind]}"

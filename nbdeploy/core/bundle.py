@@ -147,7 +147,7 @@ class Bundle:
         return answers if files else answers[0]
 
     def _one(self, source: Asked) -> Prediction:
-        name, file = raw(source, self.signature)
+        name, file = raw(source, self.signature.kind)
         classifier = self.classifier
         try:
             prepared = classifier.prepare(file)

@@ -31,7 +31,7 @@ _WHY = {
 }
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, repr=False)
 class Table(Labelled):
     """Rows of a table with a label, a split and a hash. Making one changes nothing on disk.
 

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 _TEXTUAL = ("text", "name")
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, repr=False)
 class Texts(Labelled):
     """Texts with a label, a split and a hash. Making one changes nothing on disk.
 

@@ -20,10 +20,13 @@ from nbdeploy.core.progress import is_quiet, track
 from nbdeploy.core.signature import Step
 from nbdeploy.data.decided import decided, unapplied
 from nbdeploy.data.imageset import ImageSet
+from nbdeploy.data.labelled import Labelled
+from nbdeploy.data.reading import is_labelled
 from nbdeploy.data.records import clean_hint, shown
 from nbdeploy.errors import DataError, NbdeployWarning, TrainError, UsageError
 from nbdeploy.templates.python.predict import preprocess
 from nbdeploy.training.arch import Arch, arch_names, find_arch, load_libraries
+from nbdeploy.training.labelled import train_labelled
 
 if TYPE_CHECKING:
     from fastai.data.core import DataLoaders
@@ -45,13 +48,15 @@ _LOADING = (OSError, SyntaxError, ValueError, EOFError)
 
 
 def train(
-    images: ImageSet | str | Path,
+    images: ImageSet | Labelled | str | Path,
     *,
+    label: str | None = None,
+    text: str | None = None,
     arch: str = "resnet18",
-    epochs: int = 5,
+    epochs: int | None = None,
     size: int | None = None,
     lr: float | None = None,
-    batch_size: int = 64,
+    batch_size: int | None = None,
     pretrained: bool = True,
     freeze_epochs: int = 1,
     augment: bool = True,
@@ -60,7 +65,11 @@ def train(
     workers: int | None = None,
     cbs: Iterable[Any] = (),
 ) -> Learner:
-    """Train an image classifier; gives a plain fastai Learner whose `dls.vocab` is ``images.labels``.
+    """Train a classifier; gives a plain fastai Learner whose `dls.vocab` is ``images.labels``.
+
+    Rows of a table are learned from where `label` names its column of classes (``nd.train("penguins.csv",
+    label="species")``), texts where `text` names theirs too; or give an nd.Table, nd.Texts, or a folder of .txt files.
+    Of what follows only `epochs`, `lr`, `batch_size`, `seed` and `cbs` hold for them, with defaults of their own.
 
     `images` is an ImageSet, or a folder of pictures, one sub-folder a class, which is taken with what was decided about
     it (``decisions.jsonl``). Pictures are turned as decided and as their EXIF says, and more than 8 bits are scaled to
@@ -71,7 +80,7 @@ def train(
     pixels, cut from the middle of the resized picture: 224 by default; where every picture is smaller, the median of
     their longer sides, rounded up to a multiple of 32; for a network that takes one size only, that size.
 
-    `pretrained` starts from published weights: `freeze_epochs` for the head, then `epochs` for all (`fine_tune`).
+    `pretrained` starts from published weights: `freeze_epochs` for the head, then `epochs` (5) for all (`fine_tune`).
     Otherwise `epochs` of `fit_one_cycle`, with BatchNorm momentum raised to at least 0.1. `lr` is the highest learning
     rate: 2e-3 fine-tuning, 5e-3 from scratch. `augment` turns, zooms, warps and lights training pictures a little
     (fastai's `aug_transforms`), and mirrors them too unless `flip` is False: not for digits, text or signs.
@@ -84,6 +93,21 @@ def train(
     Raises UnknownName for `arch`, WeightsUnavailable, UsageError, DataError, and TrainError for a picture that cannot
     be read, a loss that is no number, or a network that does not take the size.
     """
+    if is_labelled(images, label, text):
+        of_pictures = {
+            "arch": arch != "resnet18",
+            "size": size is not None,
+            "pretrained": not pretrained,
+            "freeze_epochs": freeze_epochs != 1,
+            "augment": not augment,
+            "flip": not flip,
+            "workers": workers is not None,
+        }
+        own: dict[str, Any] = {"epochs": epochs, "lr": lr, "batch_size": batch_size, "cbs": cbs}
+        return train_labelled(images, label=label, text=text, seed=seed, of_pictures=of_pictures, **own)
+    assert not isinstance(images, Labelled)
+    epochs = 5 if epochs is None else epochs
+    batch_size = 64 if batch_size is None else batch_size
     _check(epochs=epochs, size=size, lr=lr, batch_size=batch_size, freeze_epochs=freeze_epochs, workers=workers)
     load_libraries()
     found = find_arch(arch)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from nbdeploy.core.hush import hushed
 from nbdeploy.core.inputs import CATEGORY, NUMBER
 from nbdeploy.training.fitting import check, epochs_for, fit
-from nbdeploy.training.seeding import seeded
+from nbdeploy.training.seeds import seeded
 
 if TYPE_CHECKING:
     from fastai.learner import Learner

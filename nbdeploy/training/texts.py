@@ -19,7 +19,7 @@ from nbdeploy.core.progress import step
 from nbdeploy.data.textset import Texts
 from nbdeploy.templates.python.words import Reader, tokens
 from nbdeploy.training.fitting import check, epochs_for, fit
-from nbdeploy.training.seeding import seeded
+from nbdeploy.training.seeds import seeded
 from nbdeploy.training.textnet import TextNet
 
 PARTS = (3, 4)

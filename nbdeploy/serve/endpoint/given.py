@@ -86,3 +86,8 @@ class Inputs:
             what = f"There are {len(found)} {self.noun}s; 1 to {MOST} are taken."
             raise Refused(422, "how_many", what, hint=_TAKES[self.noun])
         return found
+
+
+def most_of(noun: str) -> int:
+    """How many may be asked about at once."""
+    return payload.MOST if noun == "picture" else MOST

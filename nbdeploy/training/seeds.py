@@ -1,4 +1,4 @@
-"""Random numbers from a seed, with the caller's own left as they were."""
+"""Random numbers from a seed, for the time of a training."""
 
 from __future__ import annotations
 
