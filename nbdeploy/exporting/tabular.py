@@ -138,8 +138,8 @@ def _flag_codes(classes: Sequence[Any]) -> tuple[int, int]:
 def ready_table(learn: Any, data: Any, *, activation: nn.Module | None, most: int, seed: int) -> Readied:
     """What a tabular Learner takes and does. Raises ExportError, or UnsupportedTransform for procs of another kind."""
     dls = learn.dls
-    labels = labels_of(dls)
     prepared = prepared_by(dls)
+    labels = labels_of(dls)
     known = {*prepared.numbers, *prepared.categories} - set(prepared.flags)
 
     def read(path: Path) -> Table:

@@ -64,7 +64,7 @@ def ready_texts(learn: Any, data: Any, *, activation: nn.Module | None, most: in
     )
 
     def ask(files: Sequence[DataFile]) -> np.ndarray:
-        said = Encoded([decode(file.path) for file in files], [0] * len(files), words)
+        said = Encoded([decode(file.path) for file in files], [0] * len(files), words, labels)
         with learn.no_bar(), learn.no_logging(), torch.no_grad():
             outputs = learn.get_preds(dl=dls.valid.new(said), act=act_of(activation))[0]
         return np.asarray(outputs.detach().cpu().float(), dtype=np.float32)

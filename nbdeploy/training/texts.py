@@ -36,8 +36,8 @@ _FEW = 2_000
 class Encoded:
     """Texts as the network takes them: pairs of ids int64 [length] and the number of the label."""
 
-    def __init__(self, texts: Sequence[str], labels: Sequence[int], words: Words) -> None:
-        self.words = words
+    def __init__(self, texts: Sequence[str], labels: Sequence[int], words: Words, vocab: Sequence[str]) -> None:
+        self.words, self.vocab = words, list(vocab)
         reader = Reader(words.host())
         self.ids = (
             np.stack([reader.encode(text) for text in texts]) if len(texts) else np.zeros((0, words.length), "i4")
@@ -52,7 +52,7 @@ class Encoded:
 
     def new_empty(self) -> Encoded:
         """What ``learn.export`` keeps: no text."""
-        return Encoded([], [], self.words)
+        return Encoded([], [], self.words, self.vocab)
 
 
 def batch_of(pairs: Sequence[tuple[np.ndarray, int]]) -> tuple[torch.Tensor, torch.Tensor]:
@@ -108,7 +108,7 @@ def dataloaders(texts: Texts, words: Words, *, batch_size: int) -> DataLoaders:
     """DataLoaders of fastai, whose ``texts`` are those that they were made of; `vocab` is ``texts.labels``."""
     at = {label: number for number, label in enumerate(texts.labels)}
     sides = [
-        Encoded([file.content.decode() for file in side], [at[file.label] for file in side], words)
+        Encoded([file.content.decode() for file in side], [at[file.label] for file in side], words, texts.labels)
         for side in (texts.train, texts.valid)
     ]
     loaders = [
@@ -116,5 +116,5 @@ def dataloaders(texts: Texts, words: Words, *, batch_size: int) -> DataLoaders:
         for side, size, training in zip(sides, (batch_size, 2 * batch_size), (True, False), strict=True)
     ]
     dls = DataLoaders(*loaders)
-    dls.vocab, dls.c, dls.texts = list(texts.labels), len(texts.labels), texts
+    dls.c, dls.texts = len(texts.labels), texts
     return dls

@@ -134,3 +134,16 @@ def test_an_endpoint_is_asked_with_rows_and_texts(
             assert bundle.predict(one).label == endpoint.predict(one).label
     finally:
         endpoint.remove()
+
+
+def test_who_has_no_token_is_told_no_column(bundle: nd.Bundle, tmp_path: Path) -> None:
+    from hashlib import sha256
+
+    tokens = tmp_path / "tokens"
+    tokens.write_text(f"me sha256:{sha256(b'secret-of-the-test').hexdigest()}\n", encoding="ascii")
+    with served(bundle.path, "--tokens", str(tokens)) as running:
+        assert 401 == running.ask("GET", "/page/columns.json").status
+        said = running.ask("GET", "/openapi.json").body.decode() + running.ask("GET", "/").body.decode()
+        assert "height cm" not in said
+        told = running.ask("GET", "/page/columns.json", Authorization="Bearer secret-of-the-test")
+        assert 200 == told.status

@@ -184,7 +184,7 @@ def _schemas(model: Model, labels: list[str]) -> dict[str, Any]:
         "Model": _object({"name": text, "version": text, "sha256": text}),
         "Error": _object({"error": _object({"code": text, "message": text, "hint": text})}),
         "TextError": _object({"error": text}),
-        **_asked(model),
+        **_asked(model, told=bool(labels)),
         "Instances": {
             "type": "object",
             "required": ["instances"],
@@ -208,8 +208,8 @@ def _object(properties: dict[str, Any]) -> dict[str, Any]:
     return {"type": "object", "required": list(properties), "properties": properties}
 
 
-def _asked(model: Model) -> dict[str, Any]:
-    """What JSON a model of rows or texts takes: one, or a list of them."""
+def _asked(model: Model, *, told: bool) -> dict[str, Any]:
+    """What JSON a model of rows or texts takes: one, or a list of them. Columns are named only where that is `told`."""
     if model.noun == "picture":
         return {}
     one: dict[str, Any] = {"type": "string"}
@@ -222,7 +222,7 @@ def _asked(model: Model) -> dict[str, Any]:
             }
             for column in model.columns
         }
-        one = {"type": "object", "additionalProperties": False, "properties": columns}
+        one = {"type": "object", **({"additionalProperties": False, "properties": columns} if told else {})}
     named = {"type": "object", "required": [model.noun], "properties": {model.noun: _ref("One")}}
     several = {"type": "array", "minItems": 1, "maxItems": most_of(model.noun), "items": _ref("One")}
     return {"One": one, "Asked": {"anyOf": [_ref("One"), named, several]}}

@@ -42,9 +42,12 @@ class Page:
         return [
             Route("/", self.index),
             Route("/docs", self.docs),
-            Route("/page/columns.json", self.columns),
             *(Route(f"/page/{name}", self.file) for name in _FILES),
         ]
+
+    def guarded(self) -> list[Route]:
+        """What only those are told who may ask."""
+        return [Route("/page/columns.json", self.columns)]
 
     async def index(self, _: Request) -> Response:
         """To try it."""

@@ -128,10 +128,22 @@ function written() {
 
 const type = noun === "text" ? "text/plain" : "application/json";
 const told = () => tell(`-H 'Content-Type: ${type}' --data-raw ${quoted(written() || "...")}`);
-if (!picture) {
-  const columns = noun === "row" ? await (await fetch("/page/columns.json")).json() : [{ name: "Text", kind: "text" }];
+async function draw() {
+  let columns = [{ name: "Text", kind: "text" }];
+  if (noun === "row") {
+    const headers = token() ? { Authorization: `Bearer ${token()}` } : {};
+    const response = await fetch("/page/columns.json", { headers });
+    if (!response.ok) return say("The columns are shown once the token is given.", "quiet"); // they are asked for with it
+    columns = await response.json();
+  }
+  by("fields").replaceChildren();
   columns.forEach(field);
   told();
+}
+
+if (!picture) {
+  await draw();
+  by("token").addEventListener("change", () => { if (!by("fields").children.length) draw(); });
   by("write").addEventListener("input", told);
   by("write").addEventListener("submit", (event) => { event.preventDefault(); ask(written(), type); });
   by("write").addEventListener("keydown", (event) => {
