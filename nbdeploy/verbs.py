@@ -161,7 +161,10 @@ def _written(args: argparse.Namespace) -> list[Any]:
     """The row and the text that were written in the command's own line."""
     found: list[Any] = [] if args.text is None else [args.text]
     if args.row is not None:
-        found.append(args.row.encode())
+        try:
+            found.append(json.loads(args.row))
+        except ValueError as error:
+            raise UsageError(f"--row is no JSON ({error}).", hint="Type: --row '{\"column\": 1.5}'") from error
     return found
 
 

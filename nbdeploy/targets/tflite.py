@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from pathlib import Path
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from nbdeploy.targets import mediapipe_check
 from nbdeploy.targets.base import RUNTIMES, TEMPLATES, Target
@@ -31,7 +32,9 @@ class TfliteTarget(Target):
     summary = "TFLite, run by LiteRT"
     suffix = ".tflite"
     recipes = ("fp32", "fp16", "dynamic_int8", "static_int8")
-    beyond_pictures = MappingProxyType(dict.fromkeys(("table", "text"), ("fp32", "fp16", "dynamic_int8")))
+    beyond_pictures: ClassVar[Mapping[str, tuple[str, ...]]] = MappingProxyType(
+        dict.fromkeys(("table", "text"), ("fp32", "fp16", "dynamic_int8"))
+    )
     requires = ("litert_torch", "ai_edge_quantizer", "ai_edge_litert")
     tools = ("torch", "litert-torch", "litert-converter", "ai-edge-quantizer", "ai-edge-litert")
     runtime = RUNTIMES / "tflite.py"

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from types import MappingProxyType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 from nbdeploy.targets.base import RUNTIMES, Target
 
@@ -26,7 +27,9 @@ class TorchTarget(Target):
     summary = "torch.export, run by PyTorch"
     suffix = ".pt2"
     recipes = ("fp32", "fp16", "dynamic_int8")
-    beyond_pictures = MappingProxyType(dict.fromkeys(("table", "text"), ("fp32", "fp16", "dynamic_int8")))
+    beyond_pictures: ClassVar[Mapping[str, tuple[str, ...]]] = MappingProxyType(
+        dict.fromkeys(("table", "text"), ("fp32", "fp16", "dynamic_int8"))
+    )
     requires = ("torch",)
     tools = ("torch",)
     runtime = RUNTIMES / "torch.py"

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from types import MappingProxyType
 from typing import ClassVar
 
 from nbdeploy.targets.onnx import OnnxTarget
@@ -26,5 +24,3 @@ class WebTarget(PageTarget, OnnxTarget):  # type: ignore[misc] # mypy counts the
     name = "web"
     summary = "installable web page, run by onnxruntime-web"
     page: ClassVar[Runtime] = _RUNTIME
-    beyond_pictures: ClassVar[Mapping[str, tuple[str, ...]]] = MappingProxyType({})
-    """The page has a camera, and nothing to write in."""

@@ -141,7 +141,7 @@ def test_who_has_no_token_is_told_no_column(bundle: nd.Bundle, tmp_path: Path) -
 
     tokens = tmp_path / "tokens"
     tokens.write_text(f"me sha256:{sha256(b'secret-of-the-test').hexdigest()}\n", encoding="ascii")
-    with served(bundle.path, "--tokens", str(tokens)) as running:
+    with served(bundle.path, "--port", "0", "--tokens", str(tokens)) as running:
         assert 401 == running.ask("GET", "/page/columns.json").status
         said = running.ask("GET", "/openapi.json").body.decode() + running.ask("GET", "/").body.decode()
         assert "height cm" not in said
