@@ -140,9 +140,11 @@ def predict(args: argparse.Namespace) -> Done:
     bundle = Bundle.load(args.bundle)
     rows: list[dict[str, Any]] = []
     lines: list[str] = []
-    asked = [*map(Path, args.files), *_written(args)]
+    # Of texts a string is the text itself, so a file is named by its path.
+    texts = getattr(getattr(bundle, "signature", None), "kind", "") == "text"
+    asked = [*(map(Path, args.files) if texts else args.files), *_written(args)]
     if not asked:
-        raise UsageError("Which file?", hint="Type: nbdeploy predict BUNDLE FILE")
+        raise UsageError("FILE is missing.", hint="Type: nbdeploy predict BUNDLE FILE")
     for file in asked:
         try:
             answer = bundle.predict(file)

@@ -157,10 +157,10 @@ def test_one_bad_file_of_many_stops_nothing(
     from nbdeploy.core.bundle import Bundle, Prediction
 
     class Fake:
-        def predict(self, file: Path) -> Prediction:
-            if file == Path("bad.png"):
+        def predict(self, file: str) -> Prediction:
+            if file == "bad.png":
                 raise DataError("bad.png cannot be read.")
-            return Prediction(str(file), "🍏", {"🍏": float("nan"), "b": 0.5}, 1.0)
+            return Prediction(file, "🍏", {"🍏": float("nan"), "b": 0.5}, 1.0)
 
     monkeypatch.setattr(Bundle, "load", lambda _: Fake())
     assert main(["predict", "b", "bad.png", "good.png", "--json"]) == 1

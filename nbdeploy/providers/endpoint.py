@@ -197,7 +197,10 @@ class Endpoint:
         return look.output(look.head(title), here if self.url else look.quiet("no address yet"), *lines)
 
     def _one(self, source: Asked) -> Prediction:
-        name, file = raw(source, str(self.record.get("kind", "image")))
+        try:
+            name, file = raw(source, str(self.record.get("kind", "image")))
+        except DataError as error:  # no such file
+            raise DataError(f"{source} cannot be read ({error.message})", hint=error.hint) from error
         try:
             body = file if isinstance(file, bytes) else file.read_bytes()
         except OSError as error:
