@@ -137,14 +137,14 @@ def predict(args: argparse.Namespace) -> Done:
     """Ask a bundle about files."""
     from nbdeploy.core.bundle import Bundle  # noqa: PLC0415 - called lazily
 
+    if not args.files and args.row is None and args.text is None:
+        raise UsageError("FILE is missing.", hint="Type: nbdeploy predict BUNDLE FILE")
     bundle = Bundle.load(args.bundle)
     rows: list[dict[str, Any]] = []
     lines: list[str] = []
     # Of texts a string is the text itself, so a file is named by its path.
     texts = getattr(getattr(bundle, "signature", None), "kind", "") == "text"
     asked = [*(map(Path, args.files) if texts else args.files), *_written(args)]
-    if not asked:
-        raise UsageError("FILE is missing.", hint="Type: nbdeploy predict BUNDLE FILE")
     for file in asked:
         try:
             answer = bundle.predict(file)

@@ -200,7 +200,7 @@ class Endpoint:
         try:
             name, file = raw(source, str(self.record.get("kind", "image")))
         except DataError as error:  # no such file
-            raise DataError(f"{source} cannot be read ({error.message})", hint=error.hint) from error
+            raise DataError(f"{source!s} cannot be read ({error.message})", hint=error.hint) from error
         try:
             body = file if isinstance(file, bytes) else file.read_bytes()
         except OSError as error:
