@@ -222,13 +222,17 @@ def runs(
     return find(kind=kind, where=where, status=status, all=all, removed=removed, read=_fingerprint)
 
 
-def _fingerprint(source: str, applied: bool) -> str:
-    """The fingerprint of the pictures at `source` as they are now. Raises DataError."""
+def _fingerprint(noted: Mapping[str, Any]) -> str:
+    """The fingerprint of the data that a run noted, as it is now. Raises DataError."""
     from nbdeploy.data.decided import decided  # noqa: PLC0415
     from nbdeploy.data.imageset import ImageSet  # noqa: PLC0415 - Pillow
+    from nbdeploy.data.reading import is_labelled, labelled_from  # noqa: PLC0415
 
+    source, label, text = str(noted["source"]), noted.get("label"), noted.get("text")
+    if is_labelled(source, label, text):
+        return labelled_from(source, label=label, text=text).fingerprint
     images: ImageSet = getattr(ImageSet, images_call(source, {})[0])(source)
-    return (decided(images) if applied else images).fingerprint
+    return (decided(images) if noted.get("decided") else images).fingerprint
 
 
 def as_program(

@@ -27,6 +27,7 @@ def train_labelled(
         raise UsageError(f"{given[0]} is for pictures, and this is a table or texts.", hint=f"Leave {given[0]} out.")
     examples: Labelled = labelled_from(data, label=label, text=text, seed=seed)
     current().data(examples)
+    current().params(dict.fromkeys(of_pictures))
     if isinstance(examples, Table):
         from nbdeploy.training.tables import train_table  # noqa: PLC0415 - seconds
 
