@@ -86,7 +86,7 @@ def _row(net: str, bundle: Any, *, rounds: int) -> str:
     from nbdeploy.targets.page.browser import FLAGS, found, served
 
     sample = bundle.path / bundle.manifest["samples"][0]
-    pixels = bundle.classifier.pixels(sample)
+    pixels = bundle.classifier.prepare(sample)
     native = registry.targets.load(bundle.target)().load(str(bundle.model), 1)
     page_rows: list[list[float]] = []
     native_model: list[float] = []
@@ -102,7 +102,7 @@ def _row(net: str, bundle: Any, *, rounds: int) -> str:
         for _ in range(rounds):
             page_rows += page.evaluate(ASK, {"url": f"{url}samples/{sample.name}", "times": 5})
             for _ in range(5):
-                prepared = _timed(lambda: bundle.classifier.pixels(sample))
+                prepared = _timed(lambda: bundle.classifier.prepare(sample))
                 asked = _timed(lambda: native(pixels))
                 native_model.append(1000 * asked)
                 native_whole.append(1000 * (prepared + asked))

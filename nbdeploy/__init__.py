@@ -31,6 +31,8 @@ if TYPE_CHECKING:
     from nbdeploy.data.datasets import dataset
     from nbdeploy.data.imageset import ImageSet
     from nbdeploy.data.journal import Journal
+    from nbdeploy.data.rowset import Table
+    from nbdeploy.data.textset import Texts
     from nbdeploy.exporting.learner import export
     from nbdeploy.exporting.program import Program
     from nbdeploy.flow import deploy, endpoints, runs, verify
@@ -69,6 +71,8 @@ __all__ = [
     "Report",
     "Ship",
     "Signature",
+    "Table",
+    "Texts",
     "__version__",
     "advise",
     "audit",
@@ -113,6 +117,8 @@ _HOME = {
     "Report": "nbdeploy.core.report",
     "Ship": "nbdeploy.jupyter.widgets.ship",
     "Signature": "nbdeploy.core.signature",
+    "Table": "nbdeploy.data.rowset",
+    "Texts": "nbdeploy.data.textset",
     "advise": "nbdeploy.advising.advice",
     "audit": "nbdeploy.data.audit",
     "compare": "nbdeploy.core.comparison",

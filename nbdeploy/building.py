@@ -24,7 +24,8 @@ if TYPE_CHECKING:
     from nbdeploy.exporting.program import Program
     from nbdeploy.targets.base import Target
 
-_THUMBNAILS = 60
+_SHOWN = 60
+"""Files that changed their answer and are shown in the report."""
 
 
 def build(
@@ -43,7 +44,7 @@ def build(
     """Fill `work` with the whole bundle and give its report. `job` holds what is needed only on the way."""
     from nbdeploy.targets import package  # noqa: PLC0415 - numpy and Pillow
     from nbdeploy.targets.convert import convert  # noqa: PLC0415
-    from nbdeploy.verification.html import render_report, thumbnail  # noqa: PLC0415
+    from nbdeploy.verification.html import render_report  # noqa: PLC0415
     from nbdeploy.verification.parity import NO_LATENCY, blame, parity  # noqa: PLC0415
     from nbdeploy.verification.standing import standing_checks  # noqa: PLC0415
 
@@ -96,7 +97,6 @@ def build(
         if report.failed and accept_failed
         else None
     )
-    shown, exif = report.changed[:_THUMBNAILS], program.signature.exif
     with phase("package"), step("writing report and manifest"):
         page = render_report(
             report,
@@ -109,7 +109,7 @@ def build(
                 "machine": report.metrics.get("measured_on"),
             },
             labels=program.signature.labels,
-            pictures={row.file: thumbnail(row.file, exif=exif) for row in shown},
+            pictures=_previews(program, [row.file for row in report.changed[:_SHOWN]]),
             drifts=found.comparison.drifts,
         )
         package.finish(work, manifest, report, page, target, accepted_failure=accepted)
@@ -125,7 +125,7 @@ def available_files(program: Program) -> list[int]:
             f"The {len(held_out)} held-out files of this model are gone (the first: {held_out[0].path})."
             if held_out
             else "This model has no held-out files.",
-            hint="Pass where the pictures are now: images=nd.ImageSet.from_folder('...') (--data FOLDER).",
+            hint=f"Pass where the {program.signature.noun}s are now: images=... (--data FOLDER or FILE).",
         )
     if gone:
         warnings.warn(
@@ -141,19 +141,27 @@ def _calibration(program: Program) -> np.ndarray | None:
     """uint8 ``[n, H, W, C]`` of the training files, prepared as the host does; None where none is on disk."""
     import numpy as np  # noqa: PLC0415
 
-    from nbdeploy.templates.python.predict import preprocess  # noqa: PLC0415
+    from nbdeploy.templates.python.predict import reader  # noqa: PLC0415
 
     files = [program.reference.calibration[i] for i in present(program.reference.calibration)[0]]
-    host, channels = program.signature.to_dict()["host"], program.signature.channels
-    pictures = []
+    read, pictures = reader(program.signature.to_dict()), []
     for file in track(files, "reading training files"):
         try:
-            pictures.append(preprocess(file.path, host, channels=channels))
+            pictures.append(read(file.path))
         except (OSError, ValueError, SyntaxError) as error:  # what it raises for a file that is no picture
             raise DataError(
                 f"{file.path} cannot be read as a picture ({error}).", hint=clean_hint(Path(file.path).parent)
             ) from error
     return np.concatenate(pictures) if pictures else None
+
+
+def _previews(program: Program, files: list[str]) -> dict[str, bytes]:
+    """What the report shows of files: a picture made small, or the row or the text itself."""
+    from nbdeploy.verification.html import thumbnail  # noqa: PLC0415 - Pillow
+
+    if program.signature.kind == "image":
+        return {file: thumbnail(file, exif=program.signature.exif) for file in files}
+    return {file: Path(file).read_bytes() for file in files}
 
 
 def _answers(bundle: Bundle, taken: list[Any], answers: np.ndarray, available: list[int]) -> np.ndarray:
@@ -166,7 +174,7 @@ def _answers(bundle: Bundle, taken: list[Any], answers: np.ndarray, available: l
         [
             answers[at[sample.index]]
             if sample.index is not None
-            else classifier.probabilities(classifier.pixels(bundle.path / "samples" / sample.file))
+            else classifier.probabilities(classifier.prepare(bundle.path / "samples" / sample.file))
             for sample in taken
         ]
     )
@@ -180,7 +188,7 @@ def _measured(bundle: Bundle, job: Path, program: Program, available: list[int],
     from nbdeploy.verification.measure import measure  # noqa: PLC0415
 
     pixels = job / "pixels.npy"
-    np.save(pixels, bundle.classifier.pixels(program.reference.held_out[available[0]].path), allow_pickle=False)
+    np.save(pixels, bundle.classifier.prepare(program.reference.held_out[available[0]].path), allow_pickle=False)
     with phase("measure"), step("measuring beside PyTorch") as note:
         metrics = measure(bundle.path, job / "program.pt2", pixels, runs=runs)
         note(f"{metrics['latency_ms_p50']:.2f} ms against {metrics['latency_ms_p50_original']:.2f} ms, 1 thread")

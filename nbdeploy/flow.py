@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 import tempfile
 import warnings
 from collections.abc import Mapping
@@ -17,12 +18,14 @@ from nbdeploy.core.files import check_place, file_name, new_folder, put_in_place
 from nbdeploy.core.recipe import Recipe, recipe_named
 from nbdeploy.core.reference import DataFile, spread
 from nbdeploy.core.report import Report
+from nbdeploy.core.signature import Signature
 from nbdeploy.core.working import phase
-from nbdeploy.errors import NbdeployWarning, UsageError
+from nbdeploy.errors import NbdeployError, NbdeployWarning, UsageError
 from nbdeploy.tracking.deployments import recorded
 
 if TYPE_CHECKING:
     from nbdeploy.data.imageset import ImageSet
+    from nbdeploy.data.labelled import Labelled
     from nbdeploy.exporting.program import Program
     from nbdeploy.providers.table import Endpoints
     from nbdeploy.targets.base import Target
@@ -38,7 +41,7 @@ def deploy(
     out: str | Path | None = None,
     name: str | None = None,
     version: str = "1.0.0",
-    images: ImageSet | str | Path | None = None,
+    images: ImageSet | Labelled | str | Path | None = None,
     samples: int = 16,
     overwrite: bool = False,
     accept_failed: str | None = None,
@@ -56,8 +59,9 @@ def deploy(
 
     `model` is a fastai Learner, a Program, the folder of a saved one, or with `trust_pickle` a fastai ``export.pkl``.
     `target` and `recipe` are names (see ``nbdeploy doctor``). `out` defaults to ``build/NAME-TARGET``. `images` (an
-    ImageSet, or a folder of pictures) gives held-out and training files where the model has none, or finds moved ones
-    again by content. `samples` pictures are copied into the bundle; 0 puts made-up ones there. At most `verify_files`
+    ImageSet, or a folder of pictures; an nd.Table or nd.Texts for a model of rows or texts) gives held-out and training
+    files where the model has none, or finds moved ones again by content. `samples` held-out files are copied into the
+    bundle; 0 puts made-up ones there. At most `verify_files`
     held-out files are compared and `calibration_files` training files calibrate static recipes: by default all that a
     Program holds, 500 and 100 of a Learner's. `latency_runs` 0 measures nothing.
 
@@ -84,6 +88,8 @@ def deploy(
     lowering: Target = registry.targets.load(target)()
     with phase("check"):
         lowering.check(wanted)
+        if (kind := kind_of(model)) is not None:
+            lowering.check(wanted, kind)  # before minutes of work
     counts = (1 if count is None else count for count in (verify_files, calibration_files))
     if samples < 0 or min(counts) < 1 or latency_runs < 0:
         raise UsageError(
@@ -104,6 +110,7 @@ def deploy(
             seed=seed,
             trust_pickle=trust_pickle,
         )
+    lowering.check(wanted, program.signature.kind)
     name = name or program.name
     place = Path(out) if out is not None else Path("build") / f"{file_name(name) or 'model'}-{lowering.name}"
     with (
@@ -134,7 +141,7 @@ def verify(
     bundle: Bundle | str | Path,
     model: Any = None,
     *,
-    images: ImageSet | str | Path | None = None,
+    images: ImageSet | Labelled | str | Path | None = None,
     verify_files: int | None = None,
     arch: str | None = None,
 ) -> Report:
@@ -215,19 +222,23 @@ def runs(
     return find(kind=kind, where=where, status=status, all=all, removed=removed, read=_fingerprint)
 
 
-def _fingerprint(source: str, applied: bool) -> str:
-    """The fingerprint of the pictures at `source` as they are now. Raises DataError."""
+def _fingerprint(noted: Mapping[str, Any]) -> str:
+    """The fingerprint of the data that a run noted, as it is now. Raises DataError."""
     from nbdeploy.data.decided import decided  # noqa: PLC0415
     from nbdeploy.data.imageset import ImageSet  # noqa: PLC0415 - Pillow
+    from nbdeploy.data.reading import is_labelled, labelled_from  # noqa: PLC0415
 
+    source, label, text = str(noted["source"]), noted.get("label"), noted.get("text")
+    if is_labelled(source, label, text):
+        return labelled_from(source, label=label, text=text).fingerprint
     images: ImageSet = getattr(ImageSet, images_call(source, {})[0])(source)
-    return (decided(images) if applied else images).fingerprint
+    return (decided(images) if noted.get("decided") else images).fingerprint
 
 
 def as_program(
     model: Any,
     *,
-    images: ImageSet | str | Path | None = None,
+    images: ImageSet | Labelled | str | Path | None = None,
     name: str | None = None,
     verify_files: int | None = None,
     calibration_files: int | None = None,
@@ -240,13 +251,13 @@ def as_program(
     from nbdeploy.exporting.pickled import unpickled  # noqa: PLC0415 - torch
     from nbdeploy.exporting.program import Program  # noqa: PLC0415
 
-    if isinstance(images, str | Path):
-        images = decided(ImageSet.from_folder(images, seed=seed))
     if isinstance(model, str | Path):
         path = Path(model)
         model = unpickled(path, trust=trust_pickle) if path.is_file() else Program.load(path)
+    if isinstance(images, str | Path) and kind_of(model) == "image":
+        images = decided(ImageSet.from_folder(images, seed=seed))
     if isinstance(model, Program):
-        program = _found_again(model, images, calibration_files, seed) if images is not None else model
+        program = _again(model, images, calibration_files, seed) if images is not None else model
         if calibration_files is not None and len(program.reference.calibration) < calibration_files:
             warnings.warn(
                 f"This model names {len(program.reference.calibration)} training files, not {calibration_files}; "
@@ -261,6 +272,31 @@ def as_program(
     bounds = {"verify_files": verify_files, "calibration_files": calibration_files}
     given: dict[str, Any] = {key: most for key, most in bounds.items() if most is not None}
     return export(model, images=images, name=name, seed=seed, **given)
+
+
+def _again(
+    program: Program, data: ImageSet | Labelled | str | Path, calibration_files: int | None, seed: int
+) -> Program:
+    """The program with its held-out files found again in `data`."""
+    if program.signature.given is None:
+        return _found_again(program, data, calibration_files, seed)  # type: ignore[arg-type] # a path was read
+    from nbdeploy.data.refound import written_again  # noqa: PLC0415 - pandas
+
+    held_out = written_again(program.signature, program.reference.held_out, data)
+    return dataclasses.replace(program, reference=dataclasses.replace(program.reference, held_out=held_out))
+
+
+def kind_of(model: Any) -> str | None:
+    """``image``, ``table`` or ``text``: what a model takes, without any work; None where that is not known yet."""
+    if not isinstance(model, str | Path):
+        from nbdeploy.exporting.rows import kind_of as of_learner  # noqa: PLC0415 - torch
+
+        return of_learner(model)
+    try:
+        raw = json.loads((Path(model) / "signature.json").read_text(encoding="utf-8"))
+        return Signature.from_dict(raw).kind
+    except (OSError, ValueError, TypeError, NbdeployError):  # what is wrong with it is said where it is loaded
+        return None
 
 
 def _found_again(program: Program, images: ImageSet, calibration_files: int | None, seed: int) -> Program:

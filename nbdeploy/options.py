@@ -60,7 +60,7 @@ VERBS: dict[str, Verb] = {
         "say what is suspect in pictures, tables and texts", "penguins.csv --label species --top 50", audit_options
     ),
     "train": Verb(
-        "train an image classifier on a folder of pictures",
+        "train a classifier of pictures, rows or texts",
         "build/digits -o build/model --arch resnet18 --epochs 5",
         train_options,
         in_notebook="build/digits --arch resnet18 --epochs 5",
@@ -86,7 +86,7 @@ VERBS: dict[str, Verb] = {
     "run": Verb("do what a pipeline's file says, and only what changed", "pipeline.yaml --until train", run_options),
     "init": Verb("write a project for your data", "pets --data data/pets --target tflite", init_options),
     "verify": Verb("check a bundle again", "build/app --model build/model", verify_options),
-    "predict": Verb("ask a bundle what is in pictures", "build/app photo.jpg", predict_options),
+    "predict": Verb("ask a bundle about pictures, rows or texts", "build/app photo.jpg", predict_options),
     "serve": Verb("serve a bundle over HTTP", "build/app --port 8000", serve_options),
     "endpoints": Verb(
         "how endpoints are; update, roll back, remove them",

@@ -64,6 +64,7 @@ def audit(args: argparse.Namespace) -> Done:
 def train(args: argparse.Namespace) -> Done:
     """Train, export, save."""
     from nbdeploy.core.files import check_place  # noqa: PLC0415 - called lazily
+    from nbdeploy.data.reading import is_labelled, labelled_from  # noqa: PLC0415
     from nbdeploy.exporting.learner import export  # noqa: PLC0415
     from nbdeploy.training.arch import find_arch  # noqa: PLC0415
     from nbdeploy.training.images import train as fit  # noqa: PLC0415
@@ -71,9 +72,15 @@ def train(args: argparse.Namespace) -> Done:
     check_place(
         Path(args.out), overwrite=args.overwrite, mark="program.json"
     )  # what cannot be is said before minutes of work
-    find_arch(args.arch)
-    images, _ = read_images(args.data, _keywords(args, only={"valid", "seed"}), raw=args.raw)
-    learn = fit(images, **_keywords(args, leave={"data", "out", "overwrite", "valid", "raw", "report"}))
+    keywords = _keywords(args, leave={"data", "out", "overwrite", "valid", "raw", "report"})
+    reading = {"valid", "seed"}
+    if is_labelled(args.data, args.label, args.text):
+        asked = {"label": keywords.pop("label", None), "text": keywords.pop("text", None)}
+        images: Any = labelled_from(args.data, **asked, **_keywords(args, only=reading))
+    else:
+        find_arch(args.arch)
+        images, _ = read_images(args.data, _keywords(args, only=reading), raw=args.raw)
+    learn = fit(images, **keywords)
     kept = learn.history["kept"]
     loss, accuracy = (learn.history["epochs"][kept - 1][name] for name in ("valid_loss", "accuracy"))
     if int(os.environ.get("RANK") or 0):  # one of several processes that trained together: the first one saves
@@ -82,12 +89,13 @@ def train(args: argparse.Namespace) -> Done:
     program.save(args.out, overwrite=args.overwrite)
     quoted = shlex.quote(args.out)
     text = (
-        f"{args.out}: {args.arch}, {accuracy:.1%} of held-out files right\n"
+        f"{args.out}: {_learned(args, images)}, {accuracy:.1%} of held-out files right\n"
         f"{_report(learn, args.report)}"
         f"Next: nbdeploy deploy {quoted} --target tflite -o {quoted}-tflite"
     )
+    arch = args.arch if hasattr(images, "set_aside") else None
     history = {key: learn.history[key] for key in ("kept", "stopped", "resumed", "lr")}
-    return Done({"path": args.out, "arch": args.arch, "accuracy": accuracy, "loss": loss, **history}, text)
+    return Done({"path": args.out, "arch": arch, "accuracy": accuracy, "loss": loss, **history}, text)
 
 
 def _report(learn: Any, path: str | None) -> str:
@@ -134,12 +142,17 @@ def tune(args: argparse.Namespace) -> Done:
     return Done({"path": args.out, **tuning.to_dict()}, text)
 
 
+def _learned(args: argparse.Namespace, images: Any) -> str:
+    """What was trained: an architecture, or on how much of what."""
+    return str(args.arch) if hasattr(images, "set_aside") else f"{len(images.train):,} {images.noun}s"
+
+
 def deploy(args: argparse.Namespace) -> Done:
     """Export, shrink, verify, bundle."""
     from nbdeploy.flow import deploy as run  # noqa: PLC0415 - called lazily
 
     keywords = _keywords(args, leave={"model", "images"})
-    images = {"images": read_images(args.images, {})[0]} if args.images else {}
+    images = {"images": _beside(args.model, args.images)} if args.images else {}
     bundle = run(args.model, **keywords, **images)
     if args.provider:  # an Endpoint or a Plan
         return Done(bundle.to_dict(), str(bundle))
@@ -183,11 +196,18 @@ def init(args: argparse.Namespace) -> Done:
     return Done(project.to_dict(), str(project))
 
 
+def _beside(model: Any, data: str) -> Any:
+    """The data given beside a model: an ImageSet, or the path of rows or texts for a model that takes these."""
+    from nbdeploy.flow import kind_of  # noqa: PLC0415 - called lazily
+
+    return data if kind_of(model) in {"table", "text"} else read_images(data, {})[0]
+
+
 def verify(args: argparse.Namespace) -> Done:
     """Check a bundle again."""
     from nbdeploy.flow import verify as run  # noqa: PLC0415 - called lazily
 
-    images = read_images(args.images, {})[0] if args.images else None
+    images = _beside(args.model, args.images) if args.images else None
     keywords = _keywords(args, only={"verify_files", "arch"})
     report = run(args.bundle, args.model, images=images, **keywords)
     return Done(report.to_dict(), str(report), ok=report.ok)
@@ -197,21 +217,37 @@ def predict(args: argparse.Namespace) -> Done:
     """Ask a bundle about files."""
     from nbdeploy.core.bundle import Bundle  # noqa: PLC0415 - called lazily
 
+    if not args.files and args.row is None and args.text is None:
+        raise UsageError("FILE is missing.", hint="Type: nbdeploy predict BUNDLE FILE")
     bundle = Bundle.load(args.bundle)
     rows: list[dict[str, Any]] = []
     lines: list[str] = []
-    for file in args.files:
+    # Of texts a string is the text itself, so a file is named by its path.
+    texts = getattr(getattr(bundle, "signature", None), "kind", "") == "text"
+    asked = [*(map(Path, args.files) if texts else args.files), *_written(args)]
+    for file in asked:
         try:
             answer = bundle.predict(file)
         except DataError as error:
-            if len(args.files) == 1:
+            if len(asked) == 1:
                 raise
-            rows.append({"file": file, "error": error.message})  # one bad file of many stops nothing
+            rows.append({"file": str(file), "error": error.message})  # one bad file of many stops nothing
             lines.append(error.message)
         else:
             rows.append(answer.to_dict())
             lines.append(str(answer))
     return Done(rows, "\n".join(lines), ok=not any("error" in row for row in rows))
+
+
+def _written(args: argparse.Namespace) -> list[Any]:
+    """The row and the text that were written in the command's own line."""
+    found: list[Any] = [] if args.text is None else [args.text]
+    if args.row is not None:
+        try:
+            found.append(json.loads(args.row))
+        except ValueError as error:
+            raise UsageError(f"--row is no JSON ({error}).", hint="Type: --row '{\"column\": 1.5}'") from error
+    return found
 
 
 def serve(args: argparse.Namespace) -> Done:

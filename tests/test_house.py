@@ -79,6 +79,8 @@ def test_the_public_names_are_the_promised_ones() -> None:
         "Report",
         "Ship",
         "Signature",
+        "Table",
+        "Texts",
         "__version__",
         "advise",
         "audit",

@@ -15,13 +15,14 @@ from urllib.parse import quote
 
 from nbdeploy import registry
 from nbdeploy.core import look, numbers, summary
+from nbdeploy.core.asked import Asked, raw, unreadable
 from nbdeploy.core.files import sha256_of
 from nbdeploy.core.hush import native_hushed
 from nbdeploy.core.numbers import SPACE
 from nbdeploy.core.prediction import Prediction, Predictions
 from nbdeploy.core.report import Report
 from nbdeploy.core.signature import Signature
-from nbdeploy.errors import BundleError, DataError, IntegrityError, NbdeployError, UsageError
+from nbdeploy.errors import BundleError, IntegrityError, NbdeployError
 
 if TYPE_CHECKING:
     from nbdeploy.templates.python.predict import Classifier
@@ -130,11 +131,14 @@ class Bundle:
         ]
 
     @overload
-    def predict(self, file: str | Path | bytes, /) -> Prediction: ...
+    def predict(self, file: Asked, /) -> Prediction: ...
     @overload
-    def predict(self, file: str | Path | bytes, /, *files: str | Path | bytes) -> Prediction | list[Prediction]: ...
-    def predict(self, file: str | Path | bytes, /, *files: str | Path | bytes) -> Prediction | list[Prediction]:
-        """Classify a picture (a path, or the bytes of a file), or several: then a list. Raises DataError.
+    def predict(self, file: Asked, /, *files: Asked) -> Prediction | list[Prediction]: ...
+    def predict(self, file: Asked, /, *files: Asked) -> Prediction | list[Prediction]:
+        """Classify a picture, a row or a text, whichever the model takes, or several: then a list. Raises DataError.
+
+        A picture is a path, or the bytes of a file. A row is a dict (column -> value; what is left out is missing), a
+        text a string; either may be a path of a .json or a .txt file, or its bytes, too.
 
         Runs the same host code and runtime that the bundle carries, from nbdeploy's own copy: code inside a bundle
         that came from elsewhere is never executed here.
@@ -142,23 +146,14 @@ class Bundle:
         answers = Predictions(self._one(item) for item in (file, *files))
         return answers if files else answers[0]
 
-    def _one(self, source: str | Path | bytes) -> Prediction:
-        if not isinstance(source, bytes | str | Path):
-            raise UsageError(
-                f"predict takes a picture's path or the bytes of its file, not {type(source).__name__}.",
-                hint='Type: bundle.predict("photo.jpg")',
-            )
-        name = "(bytes)" if isinstance(source, bytes) else str(source)
-        if not isinstance(source, bytes) and not Path(source).is_file():
-            raise DataError(f"There is no file {source}.", hint="Give the path of a picture.")
+    def _one(self, source: Asked) -> Prediction:
+        name, file = raw(source, self.signature.kind)
         classifier = self.classifier
         try:
-            pixels = classifier.pixels(source)
-        except (OSError, ValueError, SyntaxError) as error:  # what `decode` raises for a file that is no picture
-            raise DataError(
-                f"{name} cannot be read as a picture ({error}).", hint="Give a JPEG or PNG file."
-            ) from error
-        row = classifier.answer(pixels)
+            prepared = classifier.prepare(file)
+        except (OSError, ValueError, SyntaxError) as error:  # what a reader raises for a file that is no such thing
+            raise unreadable(name, self.signature, error) from error
+        row = classifier.answer(prepared)
         return Prediction(name, row["label"], row["probabilities"], row["inference_ms"])
 
     @cached_property
@@ -186,7 +181,8 @@ class Bundle:
 
     def usage(self) -> list[str]:
         """Three lines: where it is, how to use it without nbdeploy, how with it."""
-        sample = (self.manifest.get("samples") or ["photo.jpg"])[0]
+        usual = {"row": "row.json", "text": "text.txt"}.get(self.signature.noun, "photo.jpg")
+        sample = (self.manifest.get("samples") or [usual])[0]
         host, picture, here = (shlex.quote(str(p)) for p in (self.path / _HOST, self.path / sample, self.path))
         return [
             f"The bundle is in {self.path} (open report.html there)",
@@ -211,7 +207,10 @@ class Bundle:
             look.head(f"{self.name} {self.version} for {self.target}, {self.recipe}"),
             look.tag("div", "nbd-line", look.sign(*self.verdict()), " ", look.tag("span", "nbd-quiet", checks)),
             *self.report.figures(),
-            look.quiet(f"{len(s.labels)} labels, pictures as {s.width}{SPACE}×{SPACE}{s.height} pixels"),
+            look.quiet(
+                f"{len(s.labels)} labels, "
+                + (s.given.says() if s.given else f"pictures as {s.width}{SPACE}×{SPACE}{s.height} pixels")
+            ),
             look.tag("div", "", look.tag("code", "nbd-mono", str(self.path)), self._link()),
         )
 

@@ -18,7 +18,7 @@ _ROWS = 50
 
 @dataclass(frozen=True, slots=True)
 class Prediction:
-    """What a bundle answered for one picture. `probabilities` is label -> 0..1, in the model's own order."""
+    """What a bundle answered for one picture, row or text. `probabilities` is label -> 0..1, in its own order."""
 
     file: str
     label: str
@@ -61,8 +61,16 @@ class Prediction:
             look.table(rows, "hnt", css="nbd-bare nbd-mid"),
             look.quiet(f"{others} other label{'s, each' if others > 1 else ','} less likely") if others else "",
         )
-        picture = look.thumbnail(self.file, large=True) if Path(self.file).is_file() else ""
+        picture = look.thumbnail(self.file, large=True) if _is_picture(self.file) else ""
         return look.output(look.tag("div", "nbd-beside", picture, answer))
+
+
+def _is_picture(file: str) -> bool:
+    """Whether there is a picture to show: rows and texts are files of their own endings, or no files."""
+    try:
+        return not file.endswith((".json", ".txt")) and Path(file).is_file()
+    except (OSError, ValueError):  # a text is no name
+        return False
 
 
 class Predictions(list[Prediction]):
@@ -71,7 +79,7 @@ class Predictions(list[Prediction]):
     def _repr_html_(self) -> str:
         rows = [
             (
-                look.thumbnail(one.file) if Path(one.file).is_file() else "",
+                look.thumbnail(one.file) if _is_picture(one.file) else "",
                 one.label,
                 look.chance(one.probability),
                 look.bar(one.probability),

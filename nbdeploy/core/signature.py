@@ -7,8 +7,10 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from nbdeploy.core.inputs import KINDS, Rows, Words
 from nbdeploy.errors import BundleError
 
+IMAGES = "image_classification"
 STEPS = ("crop_resize", "squish_resize", "pad_resize", "center_crop", "exact_size")
 RESAMPLES = ("nearest", "bilinear", "bicubic", "box", "hamming", "lanczos")
 PADS = ("zeros", "border", "reflection")
@@ -60,49 +62,67 @@ class Ranges:
 class Signature:
     """The contract of a Program and of every bundle made from it.
 
-    The model takes one picture as uint8 ``[1, height, width, channels]`` (NHWC, RGB or gray, 0..255) and gives
-    float32 probabilities ``[1, len(labels)]``, in the order of `labels`. `graph` says in words what the model does to
-    the pixels itself, so that no app does it twice.
+    The model takes one picture as uint8 ``[1, height, width, channels]`` (NHWC, RGB or gray, 0..255), or where `given`
+    says so a row of a table or a text, and gives float32 probabilities ``[1, len(labels)]``, in the order of `labels`.
+    `graph` says in words what the model does to its input itself, so that no app does it twice.
     """
 
-    width: int
-    height: int
-    channels: int
     labels: tuple[str, ...]
-    steps: tuple[Step, ...]
+    width: int = 0
+    height: int = 0
+    channels: int = 0
+    steps: tuple[Step, ...] = ()
     exif: bool = False
     """Whether the host turns the picture as its EXIF orientation says."""
     ranges: Ranges = Ranges()
     """What the host does to pictures of more than 8 bits a channel."""
     graph: tuple[str, ...] = ()
-    task: str = "image_classification"
+    task: str = IMAGES
     input_name: str = "image"
     output_name: str = "probabilities"
+    given: Rows | Words | None = None
+    """What goes in; None: a picture, of which the fields above speak."""
 
     @property
-    def shape(self) -> tuple[int, int, int, int]:
-        """The model's input shape, NHWC."""
-        return (1, self.height, self.width, self.channels)
+    def kind(self) -> str:
+        """``image``, ``table`` or ``text``."""
+        return "image" if self.given is None else self.given.kind
+
+    @property
+    def noun(self) -> str:
+        """What a person calls one input: ``picture``, ``row`` or ``text``."""
+        return "picture" if self.given is None else self.given.noun
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """The model's input shape; of pictures NHWC."""
+        return (1, self.height, self.width, self.channels) if self.given is None else self.given.shape
+
+    @property
+    def dtype(self) -> str:
+        """Of the model's input: ``uint8``, ``float32`` or ``int32``."""
+        return "uint8" if self.given is None else self.given.dtype
 
     def to_dict(self) -> dict[str, Any]:
         """Plain data for a manifest."""
-        return {
-            "task": self.task,
-            "input": {
-                "name": self.input_name,
-                "dtype": "uint8",
-                "layout": "NHWC",
-                "shape": list(self.shape),
+        of_pictures: dict[str, Any] = {}
+        if self.given is None:
+            of_pictures = {
                 "width": self.width,
                 "height": self.height,
                 "channels": self.channels,
                 "colour": "RGB" if self.channels == 3 else "L",  # noqa: PLR2004 - red, green, blue
+            }
+        return {
+            "task": self.task,
+            "input": {
+                "name": self.input_name,
+                "dtype": self.dtype,
+                "layout": "NHWC" if self.given is None else self.given.layout,
+                "shape": list(self.shape),
+                **of_pictures,
             },
-            "host": {
-                "exif": self.exif,
-                "ranges": self.ranges.to_dict(),
-                "steps": [asdict(step) for step in self.steps],
-            },
+            "host": self._host() if self.given is None else self.given.host(),
             "graph": list(self.graph),
             "output": {"name": self.output_name, "dtype": "float32", "shape": [1, len(self.labels)]},
             "labels": list(self.labels),
@@ -114,13 +134,8 @@ class Signature:
         try:
             signature = cls(
                 task=str(raw["task"]),
-                width=int(raw["input"]["width"]),
-                height=int(raw["input"]["height"]),
-                channels=int(raw["input"]["channels"]),
+                **_of_kind(raw),
                 input_name=str(raw["input"]["name"]),
-                exif=bool(raw["host"]["exif"]),
-                ranges=Ranges.from_dict(raw["host"].get("ranges")),  # not in bundles of before
-                steps=tuple(Step(**step) for step in raw["host"]["steps"]),
                 graph=tuple(str(line) for line in raw["graph"]),
                 output_name=str(raw["output"]["name"]),
                 labels=tuple(str(label) for label in raw["labels"]),
@@ -132,6 +147,10 @@ class Signature:
             ) from error
         signature.check()
         return signature
+
+    def _host(self) -> dict[str, Any]:
+        """What the host does to a picture."""
+        return {"exif": self.exif, "ranges": self.ranges.to_dict(), "steps": [asdict(step) for step in self.steps]}
 
     def _spans(self) -> list[tuple[float, float]]:
         return [span for span in (self.ranges.integers, self.ranges.floats) if span is not None]
@@ -145,9 +164,10 @@ class Signature:
             *(f"size {s.width}x{s.height}" for s in self.steps if min(s.width, s.height) < 1),
             *(f"range {low}..{high}" for low, high in self._spans() if not -math.inf < low < high < math.inf),
         ]
-        if self.channels not in {1, 3}:
+        wrong += [] if self.given is None else self.given.wrong()
+        if self.given is None and self.channels not in {1, 3}:
             wrong.append(f"{self.channels} channels")
-        if min(self.width, self.height) < 1:
+        if self.given is None and min(self.width, self.height) < 1:
             wrong.append(f"input size {self.width}x{self.height}")
         if len(self.labels) < 2 or len(set(self.labels)) != len(self.labels):  # noqa: PLR2004 - a choice needs two
             wrong.append("labels that are fewer than two or not unique")
@@ -155,3 +175,18 @@ class Signature:
             wrong.append("a label with a line break")
         if wrong:
             raise BundleError(f"The signature has {', '.join(wrong)}.", hint="Make the bundle again with nd.deploy.")
+
+
+def _of_kind(raw: Mapping[str, Any]) -> dict[str, Any]:
+    """What a signature says of its input, as the fields of Signature."""
+    given, host = raw["input"], raw["host"]
+    if (kind := KINDS.get(str(raw["task"]))) is not None:
+        return {"given": kind.from_host(host, tuple(int(side) for side in given["shape"]))}
+    return {
+        "width": int(given["width"]),
+        "height": int(given["height"]),
+        "channels": int(given["channels"]),
+        "exif": bool(host["exif"]),
+        "ranges": Ranges.from_dict(host.get("ranges")),  # not in bundles of before
+        "steps": tuple(Step(**step) for step in host["steps"]),
+    }

@@ -13,6 +13,7 @@ from nbdeploy.data.records import ImageFile, count, short, shown
 if TYPE_CHECKING:
     from nbdeploy.data.findings import Findings
     from nbdeploy.data.imageset import ImageSet
+    from nbdeploy.data.labelled import Labelled
 
 _CLASSES_WITH_EXAMPLES = 10
 _EXAMPLES = 3
@@ -23,24 +24,30 @@ _ONE_LINE = 26
 
 def as_html(images: ImageSet) -> str:
     """A fragment of HTML that carries its own style and its examples as data URIs."""
-    total, held = len(images), len(images.valid)
-    split = "split given by the data" if images.seed is None else f"seed {images.seed}"
-    counts = list(images.counts.items())
+    return output(Html("".join((*_classes(images, "picture", _examples(images)), _oddities(images)))))
+
+
+def labelled_as_html(examples: Labelled, remarks: Iterable[str]) -> str:
+    """A fragment of HTML: classes and split of rows or texts, and `remarks` as small print."""
+    return output(Html("".join(_classes(examples, examples.noun, {}))), *map(quiet, remarks))
+
+
+def _classes(data: ImageSet | Labelled, noun: str, examples: dict[str, list[str]]) -> tuple[str, ...]:
+    total, held = len(data), len(data.valid)
+    split = "split given by the data" if data.seed is None else f"seed {data.seed}"
+    counts = list(data.counts.items())
     most = max((train + valid for _, (train, valid) in counts), default=1)
-    examples = _examples(images)
     with_examples = counts[:_CLASSES_WITH_EXAMPLES]
     more = counts[_CLASSES_WITH_EXAMPLES:]
-    parts = (
-        f'<div class="nbd-head">{count(total, "picture")} in {count(len(counts), "class")}</div>',
+    return (
+        f'<div class="nbd-head">{count(total, noun)} in {count(len(counts), "class")}</div>',
         '<div class="nbd-quiet"><span class="nbd-key nbd-train"></span>',
         f'{total - held:,} to train on &ensp;<span class="nbd-key nbd-held"></span>{held:,} held out ',
         f"({100 * held / max(1, total):.1f} %, {split})</div>",
-        f'<div class="nbd-quiet">{escape(shown(images.source))}</div>',
+        f'<div class="nbd-quiet">{escape(shown(data.source))}</div>',
         _table(with_examples, most, examples),
         _more(more, most),
-        _oddities(images),
     )
-    return output(Html("".join(parts)))
 
 
 def findings_as_html(findings: Findings) -> str:

@@ -31,8 +31,9 @@ _LABELS_SHOWN = 12
 class Program:
     """The evaluation model with normalising and softmax inside the graph.
 
-    `exported` takes uint8 ``[1, height, width, channels]`` and gives float32 ``[1, classes]``. `reference` holds what
-    the original Learner answered on held-out files. `name` is what bundles are called by default.
+    `exported` takes what `signature` says, as uint8 ``[1, height, width, channels]`` for pictures, and gives float32
+    ``[1, classes]``. `reference` holds what the original Learner answered on held-out files. `name` is what bundles are
+    called by default.
     """
 
     exported: torch.export.ExportedProgram
@@ -41,12 +42,12 @@ class Program:
     name: str = "model"
 
     def runner(self) -> Callable[[np.ndarray], np.ndarray]:
-        """A function from uint8 ``[1, H, W, C]`` to float32 ``[classes]``, run by PyTorch on the CPU."""
+        """A function from the model's input to float32 ``[classes]``, run by PyTorch on the CPU."""
         module = self.exported.module()
 
-        def run(pixels: np.ndarray) -> np.ndarray:
+        def run(prepared: np.ndarray) -> np.ndarray:
             with torch.inference_mode():
-                answer: np.ndarray = module(torch.from_numpy(pixels.copy()))[0].numpy()
+                answer: np.ndarray = module(torch.from_numpy(prepared.copy()))[0].numpy()
             return answer
 
         return run
@@ -99,8 +100,8 @@ class Program:
         return cls(exported, signature, Reference.load(folder), name)
 
     def __repr__(self) -> str:
-        s = self.signature
-        size, files = f"{s.width}x{s.height}x{s.channels}", len(self.reference.held_out)
+        s, files = self.signature, len(self.reference.held_out)
+        size = f"{s.width}x{s.height}x{s.channels}" if s.kind == "image" else f"a {s.noun} as {list(s.shape)}"
         return f"Program({self.name!r}: {size} -> {len(s.labels)} labels, {files} held-out files)"
 
     def _repr_html_(self) -> str:
@@ -110,8 +111,8 @@ class Program:
             f"{step.op.replace('_', ' ')} to {step.width} × {step.height}, {step.resample}" for step in s.steps
         )
         rows = [
-            ("the app does", steps),
-            ("takes", f"uint8 {list(s.shape)} (NHWC)"),
+            ("the app does", s.given.says() if s.given else steps),
+            ("takes", f"{s.dtype} {list(s.shape)}{'' if s.given else ' (NHWC)'}"),
             ("does itself", "; ".join(s.graph)),
             ("gives", f"float32 probabilities of {', '.join(s.labels[:_LABELS_SHOWN])}{more}"),
             ("is held to", f"{files} held-out files with the original's answers"),

@@ -81,7 +81,7 @@ class Magics:
         return Cleaner(images, **keywords)
 
     def train(self, line: str) -> Any:
-        """Train an image classifier; %train --help says more."""
+        """Train a classifier of pictures, rows or texts; %train --help says more."""
         parsed = _parse("train", line)
         if parsed is None:
             return None
@@ -92,8 +92,9 @@ class Magics:
         load_libraries()
         find_arch(args.arch)  # before a large folder is read
         reading = given(parser, args, only={"valid", "seed"})
-        images, shown = self.names.images(args.data, reading, raw=args.raw)
         keywords = given(parser, args, leave={"data", "valid", "raw"})
+        found = self.names.labelled(args.data, reading, keywords)
+        images, shown = found or self.names.images(args.data, reading, raw=args.raw)
         say_line(python_call("nd.train", shown, **keywords))
         return train(images, **keywords)
 

@@ -11,7 +11,7 @@ from IPython.core.error import UsageError
 
 from nbdeploy import errors
 from nbdeploy.jupyter.learners import IPYTHONS_OWN, Watch, is_learner, tuned
-from nbdeploy.options import Code, images_call, read_images
+from nbdeploy.options import Code, images_call, python_call, read_images
 
 _NO_BUNDLE = "There is no bundle in this notebook. Make one (%deploy --target TARGET) or name a bundle's folder."
 _TAKES = "a Learner, a Program or a saved model's folder"
@@ -132,6 +132,26 @@ class Names:
         path = str(value) if found and isinstance(value, str | Path) else text
         images, call = read_images(path, reading, raw=raw)
         return images, Code(call)
+
+    def labelled(self, text: str, reading: dict[str, Any], keywords: dict[str, Any]) -> tuple[Any, Code] | None:
+        """Rows or texts to train on, by name, DataFrame or path; None for pictures. Takes label and text off."""
+        found, value = self.variable(text)
+        data = value if found else text
+        from nbdeploy.data.reading import is_labelled, labelled_from  # noqa: PLC0415 - pandas
+
+        if not is_labelled(data, keywords.get("label"), keywords.get("text")):
+            return None
+        asked = {name: keywords.pop(name) for name in ("label", "text") if name in keywords}
+        made = labelled_from(data, label=asked.get("label"), text=asked.get("text"), **reading)
+        if made is value:
+            return made, Code(text)
+        kind, reader = type(made).__name__, "from_csv"
+        if found and not isinstance(value, str | Path):
+            reader = "from_frame"
+        elif Path(str(data)).is_dir():
+            reader = "from_folder"
+        shown = Code(text) if found else text
+        return made, Code(python_call(f"nd.{kind}.{reader}", shown, **asked, **reading))
 
     def variable(self, text: str) -> tuple[bool, Any]:
         """Whether there is a variable or output ``Out[n]`` of that name, and its value; ``NAME.learn`` of a Tuning."""

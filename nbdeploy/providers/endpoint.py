@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, overload
 
 from nbdeploy.core import look
+from nbdeploy.core.asked import Asked, raw
 from nbdeploy.core.bundle import MANIFEST, Bundle
 from nbdeploy.core.prediction import Prediction, Predictions
 from nbdeploy.errors import DataError, ProviderError, UsageError
@@ -77,13 +78,13 @@ class Endpoint:
         return store.token(self.name)
 
     @overload
-    def predict(self, file: str | Path | bytes, /) -> Prediction: ...
+    def predict(self, file: Asked, /) -> Prediction: ...
     @overload
-    def predict(self, file: str | Path | bytes, /, *files: str | Path | bytes) -> Prediction | list[Prediction]: ...
-    def predict(self, file: str | Path | bytes, /, *files: str | Path | bytes) -> Prediction | list[Prediction]:
-        """Ask it about a picture (a path, or the bytes of a file), or several: then a list.
+    def predict(self, file: Asked, /, *files: Asked) -> Prediction | list[Prediction]: ...
+    def predict(self, file: Asked, /, *files: Asked) -> Prediction | list[Prediction]:
+        """Ask it about a picture (a path, or the bytes of a file), a row (a dict) or a text, or several: then a list.
 
-        Raises DataError for what it takes for no picture, ProviderError where it does not answer.
+        Raises DataError for what it does not take, ProviderError where it does not answer.
         """
         answers = Predictions(self._one(item) for item in (file, *files))
         return answers if files else answers[0]
@@ -195,12 +196,15 @@ class Endpoint:
         lines = [look.tag("div", "", look.tag("code", "nbd-mono", line)) for line in self.usage()]
         return look.output(look.head(title), here if self.url else look.quiet("no address yet"), *lines)
 
-    def _one(self, source: str | Path | bytes) -> Prediction:
-        name = "(bytes)" if isinstance(source, bytes) else str(source)
+    def _one(self, source: Asked) -> Prediction:
         try:
-            body = source if isinstance(source, bytes) else Path(source).read_bytes()
+            name, file = raw(source, str(self.record.get("kind", "image")))
+        except DataError as error:  # no such file
+            raise DataError(f"{source!s} cannot be read ({error.message})", hint=error.hint) from error
+        try:
+            body = file if isinstance(file, bytes) else file.read_bytes()
         except OSError as error:
-            raise DataError(f"{name} cannot be read ({error.strerror}).", hint="Give the path of a picture.") from error
+            raise DataError(f"{name} cannot be read ({error.strerror}).", hint="Give the path of a file.") from error
         answer = self._ask("/predict", body=body)
         if answer.status != http.client.OK:
             kind = ProviderError if answer.status in {401, 403, 404, 429} or answer.status >= 500 else DataError  # noqa: PLR2004
@@ -268,4 +272,9 @@ def _ours(record: Mapping[str, Any]) -> dict[str, Any]:
 
 def _about(bundle: Bundle, *, before: Mapping[str, Any] | None = None) -> dict[str, Any]:
     one = {"model": identity(bundle), "bundle": str(bundle.path)}
-    return {**one, "target": bundle.target, "models": [*(before or {}).get("models", []), one]}
+    return {
+        **one,
+        "target": bundle.target,
+        "kind": bundle.signature.kind,
+        "models": [*(before or {}).get("models", []), one],
+    }

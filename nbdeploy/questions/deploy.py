@@ -23,10 +23,10 @@ def deploy_options(parser: Parser, *, notebook: bool) -> None:
     parser.add_argument("--name", help="the model's name in the bundle")
     parser.add_argument("--version", default="1.0.0", help="the model's version in the bundle (1.0.0)")
     parser.add_argument(
-        "--data", dest="images", metavar="DIR", help="pictures to verify and calibrate with, where the model has none"
+        "--data", dest="images", metavar="DIR", help="data to verify and calibrate with, where the model has none"
     )
     parser.add_argument(
-        "--samples", type=whole(0), default=16, metavar="N", help="held-out pictures put in the bundle (16); 0: none"
+        "--samples", type=whole(0), default=16, metavar="N", help="held-out files put in the bundle (16); 0: none"
     )
     parser.add_argument("--overwrite", action="store_true", help="take the place of a bundle that exists")
     parser.add_argument("--accept-failed", metavar="WHY", help="put it in place though a check failed; WHY is recorded")
@@ -75,7 +75,9 @@ def predict_options(parser: Parser, *, notebook: bool) -> None:
     """Give `parser` the options of `predict`."""
     del notebook
     parser.add_argument("bundle", metavar="BUNDLE", help="a bundle's folder")
-    parser.add_argument("files", metavar="FILE", nargs="+", help="pictures")
+    parser.add_argument("files", metavar="FILE", nargs="*", help="pictures; or .json rows, or .txt texts")
+    parser.add_argument("--row", metavar="JSON", help="a row written here: '{\"column\": 1.5}'")
+    parser.add_argument("--text", metavar="TEXT", help="a text written here")
 
 
 def serve_options(parser: Parser, *, notebook: bool) -> None:

@@ -15,19 +15,23 @@ def _rate(text: str) -> float | str:
 
 def train_options(parser: Parser, *, notebook: bool) -> None:
     """Give `parser` the options of `train`."""
-    where = "a folder of pictures, one sub-folder a class; or a .csv, .zip or .tar"
-    parser.add_argument("data", metavar="DIR", help=where + ("; or the name of an ImageSet" if notebook else ""))
+    where = "a folder of pictures or .txt files, one sub-folder a class; or a .csv, .zip or .tar"
+    parser.add_argument(
+        "data", metavar="DIR", help=where + ("; or the name of an ImageSet, Table or Texts" if notebook else "")
+    )
+    parser.add_argument("--label", metavar="COLUMN", help="DIR is a table: learn from its rows to tell this column")
+    parser.add_argument("--text", metavar="COLUMN", help="with --label: learn from the texts in this column alone")
     if not notebook:  # a notebook keeps the Learner; a terminal has to keep a file
         parser.add_argument("-o", "--out", metavar="MODEL", required=True, help="the folder to save the model in")
         parser.add_argument("--overwrite", action="store_true", help="take the place of a model that exists")
         parser.add_argument("--report", metavar="FILE.html", help="write a page on what it gets right and wrong")
     parser.add_argument("--arch", type=NET, default="resnet18", help="any torchvision or timm name (resnet18)")
-    parser.add_argument("--epochs", type=whole(1), default=5, metavar="N", help="passes over the pictures (5)")
+    parser.add_argument("--epochs", type=whole(1), metavar="N", help="passes over the data (5; of rows and texts more)")
     parser.add_argument("--size", type=whole(1), metavar="PIXELS", help="side of the square the model sees")
     parser.add_argument(
         "--lr", type=_rate, metavar="RATE", help='highest learning rate, or "find" to look for one first; usual: 0.002'
     )
-    parser.add_argument("--batch-size", type=whole(1), default=64, metavar="N", help="pictures a step (64)")
+    parser.add_argument("--batch-size", type=whole(1), metavar="N", help="pictures, rows or texts a step (64)")
     parser.add_argument("--from-scratch", dest="pretrained", action="store_false", help="use no pretrained weights")
     parser.add_argument(
         "--no-flip", dest="flip", action="store_false", help="mirror no pictures: for digits, text, signs"

@@ -7,6 +7,7 @@ import shutil
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, ClassVar
 
 from nbdeploy.core.recipe import Recipe
@@ -35,6 +36,8 @@ class Target(ABC):
     """Of the model file, with the dot."""
     recipes: ClassVar[tuple[str, ...]]
     """Names of the recipes it honours; the others are refused with this list."""
+    beyond_pictures: ClassVar[Mapping[str, tuple[str, ...]]] = MappingProxyType({})
+    """What it takes beside pictures: ``table`` or ``text`` -> the names of the recipes that hold there."""
     requires: ClassVar[tuple[str, ...]]
     """Modules that must be importable to lower and to run."""
     tools: ClassVar[tuple[str, ...]]
@@ -52,6 +55,8 @@ class Target(ABC):
     size and resize rule from the bundle's manifest, never from constants of its own."""
     platforms: ClassVar[tuple[str, ...]] = ()
     """Lines of the bundle's README on how to use the model file on each platform; ``{model}`` is the file's name."""
+    row_platforms: ClassVar[tuple[str, ...]] = ()
+    """The same for a model of rows or texts, for which there are no apps."""
     reference_only: ClassVar[bool] = False
     """Whether `runtime` is not what devices run but a reference for it, whose latency says nothing and is not taken."""
 
@@ -61,7 +66,7 @@ class Target(ABC):
 
     @abstractmethod
     def lower(self, exported: ExportedProgram, signature: Signature, out: Path) -> None:
-        """Write the full-precision model to `out`, a file or a folder. Input uint8 NHWC, output float32 (signature).
+        """Write the full-precision model to `out`, a file or a folder. Input as the signature says, output float32.
 
         One object lowers and then shrinks one program, so it may keep what it needs between the two: the graph, say,
         where recipes start from that and not from the file.
@@ -83,6 +88,9 @@ class Target(ABC):
         for folder in self.apps:
             shutil.copytree(folder, work / "app" / folder.name, ignore=shutil.ignore_patterns("__pycache__"))
 
+    def furnish_rows(self, work: Path) -> None:  # noqa: B027 - most have nothing to add
+        """The same for a model of rows or texts, with which `apps` can do nothing."""
+
     def versions(self) -> dict[str, str]:
         """Versions of what it puts into bundles, beside those of `tools`: name -> version."""
         return {}
@@ -90,16 +98,35 @@ class Target(ABC):
     def finish(self, model: Path, signature: Signature) -> None:  # noqa: B027 - most have nothing to add
         """Write into the finished `model` what its format holds beside weights, labels say."""
 
-    def check(self, recipe: Recipe) -> None:
-        """Raise UsageError for a recipe it does not honour, MissingExtra for a package that is not installed."""
+    def check(self, recipe: Recipe, kind: str = "image") -> None:
+        """Raise UsageError for a recipe it does not honour, or a model of a `kind` (see ``Signature.kind``) that it
+        does not take; MissingExtra for a package that is not installed.
+        """
         if recipe.name not in self.recipes:
             raise UsageError(
                 f'The target "{self.name}" does not do the recipe "{recipe.name}".',
                 hint=f"It does: {', '.join(self.recipes)}.",
             )
+        if kind != "image":
+            self._check_kind(recipe, kind)
         for module in self.requires:
             if importlib.util.find_spec(module) is None:
                 raise MissingExtra(f'The target "{self.name}"', module, targets[self.name].extra)
+
+    def _check_kind(self, recipe: Recipe, kind: str) -> None:
+        held = self.beyond_pictures.get(kind, ())
+        what = {"table": "rows of a table", "text": "texts"}[kind]
+        if not held:
+            others = (name for name in targets if kind in getattr(_loaded(name), "beyond_pictures", {}))
+            raise UsageError(
+                f'The target "{self.name}" takes models of pictures only, and this one takes {what}.',
+                hint=f"Targets for {what}: {', '.join(others)}.",
+            )
+        if recipe.name not in held:
+            raise UsageError(
+                f'The recipe "{recipe.name}" is for models of pictures, and this one takes {what}.',
+                hint=f"For {what} {self.name} does: {', '.join(held)}.",
+            )
 
     def unable(self, model: Path) -> str:
         """Why `runtime` cannot run this model file, which may be right all the same; "" where it can."""
@@ -110,7 +137,7 @@ class Target(ABC):
         return []
 
     def load(self, path: str, threads: int) -> Run:
-        """Load a model file: gives a function from uint8 ``[1, H, W, C]`` to float32 ``[classes]``."""
+        """Load a model file: gives a function from the model's input to float32 ``[classes]``."""
         from nbdeploy.templates.python.predict import load_module  # noqa: PLC0415 - numpy and Pillow
 
         try:
@@ -120,3 +147,12 @@ class Target(ABC):
             raise MissingExtra(f'The target "{self.name}"', missing, targets[self.name].extra) from error
         run: Run = module.load(path, threads)
         return run
+
+
+def _loaded(name: str) -> type[Target] | None:
+    """The target of that name; None where its package is broken: here it is only asked what it takes."""
+    try:
+        found: type[Target] = targets.load(name)
+    except (ImportError, MissingExtra):
+        return None
+    return found

@@ -30,11 +30,15 @@ class CloudTarget(OnnxTarget):
         "Elsewhere: nbdeploy deploy MODEL --target cloud --provider NAME puts it there.",
         "Others reach it with a token only: python app/server token NAME --tokens FILE makes one, once.",
     )
+    row_platforms = platforms  # type: ignore[assignment] # as above
 
     def furnish(self, work: Path, *, name: str) -> None:
+        super().furnish(work, name=name)
+        self.furnish_rows(work)
+
+    def furnish_rows(self, work: Path) -> None:
         from nbdeploy.exporting.program import tool_versions  # noqa: PLC0415 - torch
 
-        super().furnish(work, name=name)
         for file, source in server_code().items():
             place = work / "app" / "server" / file
             place.parent.mkdir(parents=True, exist_ok=True)
@@ -47,7 +51,7 @@ class CloudTarget(OnnxTarget):
         from nbdeploy.targets.package import host_code  # noqa: PLC0415 - numpy
 
         server = {f"server/{file}": source for file, source in server_code().items()}
-        host = {f"python/{file}": source for file, source in host_code(self).items()}
+        host = {f"python/{file}": source for file, source in host_code(self, bundle.signature.kind).items()}
         return [endpoint_check(bundle, {**server, **host})]
 
 

@@ -32,7 +32,7 @@ def on_the_device(bundle: Bundle) -> Check:
     try:
         model = ct.models.MLModel(str(bundle.model))
         for row, file in enumerate(files):
-            pixels = bundle.classifier.pixels(file)[0]
+            pixels = bundle.classifier.prepare(file)[0]
             picture = Image.fromarray(pixels if signature.channels > 1 else pixels[..., 0])
             given = model.predict({signature.input_name: picture})[signature.output_name]
             answers[row] = [given[label] for label in bundle.labels]

@@ -41,7 +41,7 @@ def check(bundle: Bundle) -> Check:
         if KEY.encode() not in bundle.model.read_bytes():
             return Check(NAME, Status.not_run, why="the file has no metadata; bundles of before have none")
         files, expected, tolerance = load_expected(bundle.path)
-        pictures = np.concatenate([bundle.classifier.pixels(file) for file in files])
+        pictures = np.concatenate([bundle.classifier.prepare(file) for file in files])
     except Exception as error:  # noqa: BLE001 - the check "samples" says what is wrong with them
         why = getattr(error, "message", "") or f"{type(error).__name__}: {error}"
         return Check(NAME, Status.not_run, why=f"the samples cannot be prepared ({why})")

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from nbdeploy.targets.base import RUNTIMES, TEMPLATES, Target
 
@@ -40,12 +41,19 @@ class OnnxTarget(Target):
     summary = "ONNX, run by onnxruntime"
     suffix = ".onnx"
     recipes = ("fp32", "fp16", "dynamic_int8", "static_int8")
+    beyond_pictures: ClassVar[Mapping[str, tuple[str, ...]]] = MappingProxyType(
+        dict.fromkeys(("table", "text"), ("fp32", "fp16", "dynamic_int8"))
+    )
     requires = ("onnx", "onnxscript", "onnxruntime")
     tools = ("torch", "onnx", "onnxscript", "onnxruntime")
     runtime = RUNTIMES / "onnx.py"
     runtime_requirements = ("onnxruntime",)
     on_arm = True
     apps = (TEMPLATES / "cpp",)
+    row_platforms = (
+        "C, C++, C#, Java: load {model} with onnxruntime; set ORT_DISABLE_TELEMETRY=1 beforehand.",
+        "Android and iOS: onnxruntime-android (Maven) and onnxruntime-objc (CocoaPods) load {model} as it is.",
+    )
     platforms = (
         "C++: app/cpp holds a program with its CMakeLists.txt.",
         "C, C#, Java: load {model} with onnxruntime; set ORT_DISABLE_TELEMETRY=1 beforehand.",
@@ -55,7 +63,7 @@ class OnnxTarget(Target):
     def lower(self, exported: ExportedProgram, signature: Signature, out: Path) -> None:
         import torch  # noqa: PLC0415
 
-        example = torch.zeros(signature.shape, dtype=torch.uint8)
+        example = torch.zeros(signature.shape, dtype=getattr(torch, signature.dtype))
         torch.onnx.export(
             exported,
             (example,),
@@ -74,6 +82,10 @@ class OnnxTarget(Target):
         import onnx  # noqa: PLC0415
 
         model = onnx.load(str(base))
+        if recipe.name == "fp16" and signature.kind != "image":
+            del model.graph.value_info[:]
+            onnx.save(_half_weights(model), str(out))
+            return
         if recipe.name == "fp16":
             from onnxruntime.transformers.float16 import convert_float_to_float16  # noqa: PLC0415
 
@@ -104,6 +116,25 @@ class OnnxTarget(Target):
                 nodes_to_exclude=_before_the_network(model),
             )
         plain.unlink()
+
+
+def _half_weights(model: Any) -> Any:
+    """The model with its matrices in float16, cast to float32 where they are used.
+
+    What stands in a table may be larger than 65,504, and half precision has three figures: so all arithmetic stays.
+    """
+    from onnx import TensorProto, helper, numpy_helper  # noqa: PLC0415
+
+    casts = []
+    for tensor in model.graph.initializer:
+        if tensor.data_type == TensorProto.FLOAT and len(tensor.dims) > 1:
+            name = tensor.name
+            tensor.CopyFrom(numpy_helper.from_array(numpy_helper.to_array(tensor).astype("float16"), f"{name}_half"))
+            casts.append(helper.make_node("Cast", [f"{name}_half"], [name], name=f"{name}_cast", to=TensorProto.FLOAT))
+    nodes = [*casts, *model.graph.node]
+    del model.graph.node[:]
+    model.graph.node.extend(nodes)
+    return model
 
 
 def _before_the_network(model: Any) -> list[str]:

@@ -16,9 +16,11 @@ from nbdeploy.core.artifact import Artifact
 from nbdeploy.core.bundle import FORMAT, MANIFEST, sealed
 from nbdeploy.core.files import parts, sha256_of, write_json
 from nbdeploy.core.report import Report
+from nbdeploy.core.signature import Signature
 from nbdeploy.exporting.program import tool_versions
+from nbdeploy.targets.madeup import made_up
 from nbdeploy.templates.python import predict as host
-from nbdeploy.templates.python.predict import preprocess
+from nbdeploy.templates.python.predict import reader
 
 if TYPE_CHECKING:
     from nbdeploy.exporting.program import Program
@@ -30,13 +32,13 @@ _TEMPLATES = HOST_CODE.parents[1]
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """A picture in the bundle: its file name under samples/, the true label, and the original's probabilities."""
+    """A file in the bundle: its name under samples/, the true label, and the original's probabilities."""
 
     file: str
     truth: str | None
     expected: np.ndarray
     index: int | None = None
-    """Among the held-out files; None for a made-up picture."""
+    """Among the held-out files; None for a made-up one."""
 
 
 def lay_out(
@@ -51,12 +53,15 @@ def lay_out(
     (work / "labels.txt").write_text("\n".join(program.signature.labels) + "\n", encoding="utf-8")
     app = work / "app" / "python"
     app.mkdir(parents=True)
-    for file, source in host_code(target).items():
+    for file, source in host_code(target, program.signature.kind).items():
         shutil.copyfile(source, app / file)
     versions = tool_versions("numpy", "pillow", *target.runtime_requirements)
     lines = [f"{package}  # made with {number}\n" for package, number in versions.items()]
     (app / "requirements.txt").write_text("".join(lines), encoding="utf-8")
-    target.furnish(work, name=name)
+    if program.signature.kind == "image":
+        target.furnish(work, name=name)
+    else:
+        target.furnish_rows(work)
     manifest = {
         "format": FORMAT,
         "name": name,
@@ -80,7 +85,7 @@ def lay_out(
 
 
 def add_samples(work: Path, program: Program, *, most: int, available: Sequence[int]) -> list[Sample]:
-    """Copy `most` held-out files (spread over the labels) into samples/; made-up pictures where `most` is 0.
+    """Copy `most` held-out files (spread over the labels) into samples/; made-up ones where `most` is 0.
 
     `available` are the indices of the held-out files that are on disk.
     """
@@ -107,19 +112,15 @@ def _spread(program: Program, available: Sequence[int], most: int) -> list[int]:
 
 
 def _made_up(folder: Path, program: Program, *, count: int = 4, seed: int = 0) -> list[Sample]:
-    """Smooth colour patches as PNG, answered by the exported program: a self-test with nobody's pictures."""
-    from PIL import Image  # noqa: PLC0415
-
-    signature, run = program.signature, program.runner()
+    """Made-up files, answered by the exported program: a self-test with nobody's pictures, rows or texts."""
+    run, read = program.runner(), reader(program.signature.to_dict())
     random = np.random.default_rng(seed)
     samples = []
     for number in range(1, count + 1):
-        patch = random.integers(0, 256, (4, 4, 3), dtype=np.uint8)
-        file = f"made-up-{number}.png"
-        size = (signature.width, signature.height)
-        Image.fromarray(patch).resize(size, Image.Resampling.BICUBIC).save(folder / file)
-        pixels = preprocess(folder / file, signature.to_dict()["host"], channels=signature.channels)
-        samples.append(Sample(file, None, run(pixels)))
+        suffix, content = made_up(program.signature, random)
+        file = f"made-up-{number}{suffix}"
+        (folder / file).write_bytes(content)
+        samples.append(Sample(file, None, run(read(folder / file))))
     return samples
 
 
@@ -181,10 +182,12 @@ def finish(
     write_json(work / MANIFEST, sealed(whole))
 
 
-def host_code(target: Target | type[Target]) -> dict[str, Path]:
-    """What lies in a bundle's ``app/python`` beside the requirements: file name -> nbdeploy's own copy."""
+def host_code(target: Target | type[Target], kind: str = "image") -> dict[str, Path]:
+    """What lies in ``app/python`` of a bundle of that kind, beside the requirements: file name -> nbdeploy's own."""
+    beside = {"table": ("rows.py",), "text": ("words.py",)}.get(kind, ())
     return {
         "predict.py": HOST_CODE,
+        **{name: HOST_CODE.with_name(name) for name in beside},
         "runtime.py": target.runtime,
         **{path.name: path for path in target.runtime_parts},
     }
@@ -210,6 +213,8 @@ def _readme(manifest: Mapping[str, Any], report: Report, target: Target) -> str:
         metrics=report.metrics,
         target=target,
         input=manifest["signature"]["input"],
+        noun=(noun := Signature.from_dict(manifest["signature"]).noun),
+        example={"row": "row.json", "text": "text.txt"}.get(noun, "photo.jpg"),
         own=sum(not Path(name).name.startswith("made-up") for name in manifest["samples"]),
     )
 

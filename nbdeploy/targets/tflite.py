@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from nbdeploy.targets import mediapipe_check
 from nbdeploy.targets.base import RUNTIMES, TEMPLATES, Target
@@ -30,12 +32,16 @@ class TfliteTarget(Target):
     summary = "TFLite, run by LiteRT"
     suffix = ".tflite"
     recipes = ("fp32", "fp16", "dynamic_int8", "static_int8")
+    beyond_pictures: ClassVar[Mapping[str, tuple[str, ...]]] = MappingProxyType(
+        dict.fromkeys(("table", "text"), ("fp32", "fp16", "dynamic_int8"))
+    )
     requires = ("litert_torch", "ai_edge_quantizer", "ai_edge_litert")
     tools = ("torch", "litert-torch", "litert-converter", "ai-edge-quantizer", "ai-edge-litert")
     runtime = RUNTIMES / "tflite.py"
     runtime_requirements = ("ai-edge-litert",)
     on_arm = True
     apps = (TEMPLATES / "android",)
+    row_platforms = ("Android and iOS: add {model} to the app and load it with LiteRT's Interpreter.",)
     platforms = (
         "Android: open app/android in Android Studio; it takes {model}, labels and samples from this bundle.",
         "ML Kit and MediaPipe Tasks: give them {model} as it is; labels and normalisation are inside.",
@@ -53,7 +59,7 @@ class TfliteTarget(Target):
             def forward(self, **inputs: torch.Tensor) -> dict[str, torch.Tensor]:
                 return {signature.output_name: graph(inputs[signature.input_name])}
 
-        example = torch.zeros(signature.shape, dtype=torch.uint8)
+        example = torch.zeros(signature.shape, dtype=getattr(torch, signature.dtype))
         litert_torch.convert(Named().eval(), sample_kwargs={signature.input_name: example}).export(str(out))
 
     def shrink(
@@ -72,10 +78,11 @@ class TfliteTarget(Target):
         result.export_model(str(out), overwrite=True)
 
     def finish(self, model: Path, signature: Signature) -> None:
-        add_metadata(model, signature, self.about.get("name", "model"))
+        if signature.kind == "image":
+            add_metadata(model, signature, self.about.get("name", "model"))
 
     def checks(self, bundle: Bundle) -> list[Check]:
-        return [mediapipe_check.check(bundle)]
+        return [mediapipe_check.check(bundle)] if bundle.signature.kind == "image" else []
 
 
 def _rules(recipe: str, kept_in_float: str) -> Any:

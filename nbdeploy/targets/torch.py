@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+from types import MappingProxyType
+from typing import TYPE_CHECKING, ClassVar
 
 from nbdeploy.targets.base import RUNTIMES, Target
 
@@ -25,6 +27,9 @@ class TorchTarget(Target):
     summary = "torch.export, run by PyTorch"
     suffix = ".pt2"
     recipes = ("fp32", "fp16", "dynamic_int8")
+    beyond_pictures: ClassVar[Mapping[str, tuple[str, ...]]] = MappingProxyType(
+        dict.fromkeys(("table", "text"), ("fp32", "fp16", "dynamic_int8"))
+    )
     requires = ("torch",)
     tools = ("torch",)
     runtime = RUNTIMES / "torch.py"
@@ -33,6 +38,7 @@ class TorchTarget(Target):
         "Python: torch.export.load reads {model}; it may unpickle, so look through it first as app/python/runtime.py.",
         "C++: compile {model} with torch._inductor.aoti_compile_and_package, then load the package with libtorch.",
     )
+    row_platforms = platforms
 
     def lower(self, exported: ExportedProgram, signature: Signature, out: Path) -> None:
         from nbdeploy.exporting.program import save_exported  # noqa: PLC0415 - torch
@@ -78,7 +84,7 @@ def _stored_smaller(exported: ExportedProgram, signature: Signature, *, half: bo
         for user in users:
             user.replace_input_with(node, whole)
     module.recompile()
-    example = torch.zeros(signature.shape, dtype=torch.uint8)
+    example = torch.zeros(signature.shape, dtype=getattr(torch, signature.dtype))
     with torch.no_grad():
         return torch.export.export(module, (example,))
 

@@ -10,13 +10,18 @@ if TYPE_CHECKING:
     from nbdeploy.tracking.run import Run
 
 _TRAIN = {
+    "label": None,
+    "text": None,
     "arch": "resnet18",
-    "epochs": 5,
+    "epochs": None,
     "size": None,
     "lr": None,
-    "batch_size": 64,
+    "batch_size": None,
     "pretrained": True,
     "flip": True,
+    "class_weights": False,
+    "keep": "last",
+    "precision": "auto",
     "seed": 42,
 }
 _DEPLOY = {
@@ -35,7 +40,12 @@ _DEPLOY = {
     "endpoint": None,
 }
 """What the verb has an option for -> what it is without."""
-_FLAGS = {"pretrained": "--from-scratch", "flip": "--no-flip", "overwrite": "--overwrite"}
+_FLAGS = {
+    "pretrained": "--from-scratch",
+    "flip": "--no-flip",
+    "overwrite": "--overwrite",
+    "class_weights": "--class-weights",
+}
 _ONLY_PYTHON = {"augment": True, "freeze_epochs": 1, "workers": None}
 
 

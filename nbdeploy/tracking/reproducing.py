@@ -82,7 +82,7 @@ class Reproduction:
 
 def reproduce(run: Run, read: Read | None = None) -> Reproduction:
     """What to type, and what differs between then and now. Reads the data, where it is still in its place."""
-    data, unknown = _data_now(run.data, read)
+    data, unknown = _data_now({**_columns(run.params), **run.data}, read)
     changes = [*_code(run.git, run.project), *_environment(run.environment), *data, *_made(run)]
     return Reproduction(run, tuple(_steps(run)), tuple(changes), tuple(unknown))
 
@@ -138,6 +138,11 @@ def _environment(then: Mapping[str, Any]) -> list[Change]:
     ]
 
 
+def _columns(params: Mapping[str, Any]) -> dict[str, Any]:
+    """The columns that a training on a table or on texts was told."""
+    return {name: params[name] for name in ("label", "text") if params.get(name)}
+
+
 def _data_now(then: Mapping[str, Any], read: Read | None) -> tuple[list[Change], list[str]]:
     source = str(then.get("source") or "")
     if not source:
@@ -148,7 +153,7 @@ def _data_now(then: Mapping[str, Any], read: Read | None) -> tuple[list[Change],
     mark = str(then.get("fingerprint") or "")
     if mark and read is not None:
         try:
-            now = read(source, bool(then.get("decided")))
+            now = read(then)
         except NbdeployError as error:
             unknown.append(f"whether the data is the same ({error.message})")
         else:

@@ -17,8 +17,8 @@ from nbdeploy.tracking.telling import rows
 if TYPE_CHECKING:
     from nbdeploy.tracking.reproducing import Reproduction
 
-Read = Callable[[str, bool], str]
-"""Source and whether decisions are applied -> the fingerprint of the data there now."""
+Read = Callable[[Mapping[str, Any]], str]
+"""What was noted of data (``source decided label text held_out seed``) -> the fingerprint of what is there now."""
 
 
 @dataclass(frozen=True, eq=False)

@@ -57,12 +57,13 @@ def change(name: str, /, **columns: Any) -> None:
 
 
 def merge(name: str, column: str, values: Mapping[str, Any]) -> None:
-    """Add to a column that holds a mapping; what is there under the same names is replaced."""
+    """Add to a column that holds a mapping; what is there under the same names is replaced, and taken away by None."""
     with _open() as database:
         database.execute("begin immediate")
         found = database.execute(f"select {column} from runs where id = ?", (name,)).fetchone()  # noqa: S608 - a column of ours
         if found:
-            _set(database, name, {column: {**json.loads(found[0]), **values}})
+            held = {**json.loads(found[0]), **values}
+            _set(database, name, {column: {key: value for key, value in held.items() if value is not None}})
 
 
 def measure(name: str, values: Mapping[str, float | None], step: float, at: float) -> None:

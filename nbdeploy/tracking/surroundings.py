@@ -34,6 +34,8 @@ def data_of(images: Any) -> dict[str, Any]:
     held = getattr(images, "valid", None)
     if found.get("rows") and isinstance(held, tuple):
         found |= {"held_out": round(len(held) / found["rows"], 2), "seed": getattr(images, "seed", None)}
+    if isinstance(label := getattr(images, "label", None), str):  # of a table
+        found["label"] = label
     edits = getattr(images, "edits", ())
     found["decided"] = len(edits) if edits else 0
     found["decisions"] = decisions_at(source) if source else {}

@@ -12,6 +12,8 @@ from nbdeploy.core.hush import hushed
 from nbdeploy.core.progress import track
 from nbdeploy.core.signature import Step
 from nbdeploy.data.imageset import ImageSet
+from nbdeploy.data.labelled import Labelled
+from nbdeploy.data.reading import is_labelled
 from nbdeploy.data.records import clean_hint, shown
 from nbdeploy.errors import TrainError
 from nbdeploy.templates.python.predict import preprocess
@@ -19,6 +21,7 @@ from nbdeploy.tracking.recording import current
 from nbdeploy.training.arch import arch_names
 from nbdeploy.training.classes import Weights
 from nbdeploy.training.course import check_keep, phases_of
+from nbdeploy.training.labelled import train_labelled
 from nbdeploy.training.rates import RateCurve, find_rate, show_rate
 from nbdeploy.training.recorded import outcome, recorded, series
 from nbdeploy.training.seeds import seeded
@@ -35,13 +38,15 @@ _LOADING = (OSError, SyntaxError, ValueError, EOFError)
 
 @recorded
 def train(
-    images: ImageSet | str | Path,
+    images: ImageSet | Labelled | str | Path,
     *,
+    label: str | None = None,
+    text: str | None = None,
     arch: str = "resnet18",
-    epochs: int = 5,
+    epochs: int | None = None,
     size: int | None = None,
     lr: float | Literal["find"] | None = None,
-    batch_size: int = 64,
+    batch_size: int | None = None,
     pretrained: bool = True,
     freeze_epochs: int = 1,
     augment: bool = True,
@@ -56,7 +61,12 @@ def train(
     cbs: Iterable[Any] = (),
     log: Any = None,
 ) -> Learner:
-    """Train an image classifier; gives a plain fastai Learner whose `dls.vocab` is ``images.labels``.
+    """Train a classifier; gives a plain fastai Learner whose `dls.vocab` is ``images.labels``.
+
+    Rows of a table are learned from where `label` names its column of classes (``nd.train("penguins.csv",
+    label="species")``), texts where `text` names theirs too; or give an nd.Table, nd.Texts, or a folder of .txt files.
+    Of what follows only `epochs`, `lr`, `batch_size`, `keep`, `seed`, `cbs` and `log` hold for them, with defaults of
+    their own.
 
     `images` is an ImageSet, or a folder of pictures, one sub-folder a class, which is taken with what was decided about
     it (``decisions.jsonl``). Pictures are turned as decided and as their EXIF says, and more than 8 bits are scaled to
@@ -67,7 +77,7 @@ def train(
     pixels, cut from the middle of the resized picture: 224 by default; where every picture is smaller, the median of
     their longer sides, rounded up to a multiple of 32; for a network that takes one size only, that size.
 
-    `pretrained` starts from published weights: `freeze_epochs` for the head, then `epochs` for all (`fine_tune`).
+    `pretrained` starts from published weights: `freeze_epochs` for the head, then `epochs` (5) for all (`fine_tune`).
     Otherwise `epochs` of `fit_one_cycle`, with BatchNorm momentum raised to at least 0.1. `lr` is the highest learning
     rate: 2e-3 fine-tuning, 5e-3 from scratch; "find" looks for one first (see `find_lr`). `augment` turns, zooms, warps
     and lights training pictures a little (fastai's `aug_transforms`), and mirrors them too unless `flip` is False: not
@@ -98,13 +108,33 @@ def train(
     cannot be read, a loss that is no number, or a network that does not take the size.
     """
     check_keep(keep)
+    if is_labelled(images, label, text):
+        of_pictures = {
+            "arch": arch != "resnet18",
+            "size": size is not None,
+            "lr": lr == "find",
+            "pretrained": not pretrained,
+            "freeze_epochs": freeze_epochs != 1,
+            "augment": not augment,
+            "flip": not flip,
+            "class_weights": bool(class_weights),
+            "metrics": bool(list(metrics)),
+            "resume": resume,
+            "precision": precision != "auto",
+            "workers": workers is not None,
+        }
+        own: dict[str, Any] = {"epochs": epochs, "lr": lr, "batch_size": batch_size, "keep": keep}
+        own["cbs"] = [*series(log), *cbs]
+        return train_labelled(images, label=label, text=text, seed=seed, of_pictures=of_pictures, **own)
+    assert not isinstance(images, Labelled)
+    epochs = 5 if epochs is None else epochs
     setup = prepared(
         images,
         arch=arch,
         epochs=epochs,
         size=size,
         lr=lr,
-        batch_size=batch_size,
+        batch_size=64 if batch_size is None else batch_size,
         pretrained=pretrained,
         freeze_epochs=freeze_epochs,
         augment=augment,

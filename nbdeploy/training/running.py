@@ -28,12 +28,19 @@ class Run:
     """One training of `learn`. `rate` is what the caller was told or gave as the learning rate."""
 
     def __init__(
-        self, learn: Any, course: Course, *, rate: float, precision: str, checkpoints: Checkpoints | None
+        self,
+        learn: Any,
+        course: Course,
+        *,
+        rate: float,
+        precision: str,
+        checkpoints: Checkpoints | None,
+        pictures: bool = True,
     ) -> None:
         self.learn, self.course, self.rate = learn, course, rate
         self.nan, self.follow = StopAtNaN(), Follow(course)
         self.callbacks: list[Any] = [self.nan, self.follow, StopWhenAsked(course), *mixed(precision)]
-        self.checkpoints = checkpoints
+        self.checkpoints, self.pictures = checkpoints, pictures
         self.began = time.monotonic()
         self.view: LiveTraining | None = None
 
@@ -162,11 +169,13 @@ class Run:
         by = "accuracy" if course.keep == "accuracy" else "held-out loss"
         which = f"the weights of epoch {kept + 1}, the best by {by}, are kept"
         if early:
-            told = f"stopped in epoch {course.done + 1}; {which}; resume=True (--resume) goes on with it"
+            told = f"stopped in epoch {course.done + 1}; {which}"
+            told += "; resume=True (--resume) goes on with it" if self.checkpoints else ""
         else:
             told = f"{course.planned} epoch{'s' * (course.planned > 1)} in {self._took()}"
             told += f"; {which}" if course.keep != "last" else ""
-        self._close(f"{told}. nd.learn_report(learn) shows where it errs.")
+        where = ". nd.learn_report(learn) shows where it errs." if self.pictures else ""
+        self._close(f"{told}{where}")
         if not self.view and not is_quiet() and (early or course.keep != "last"):
             say(told)
 

@@ -175,7 +175,7 @@ def _timed(job: Job, bundle: Any, program: Program, place: Path) -> tuple[dict[s
     from nbdeploy.verification.measure import measure  # noqa: PLC0415
 
     file = program.reference.held_out[available_files(program)[0]]
-    np.save(place / "pixels.npy", bundle.classifier.pixels(file.path), allow_pickle=False)
+    np.save(place / "pixels.npy", bundle.classifier.prepare(file.path), allow_pickle=False)
     save_exported(program.exported, place / "program.pt2")
     with pausing(job.turnstile):
         found = measure(

@@ -50,9 +50,10 @@ def arm_check(bundle: Bundle, asked: Asked | None = None) -> tuple[Check, dict[s
         asked = asked or _samples(bundle)
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         return Check(ARCH, Status.failed, why=f"samples/expected.json cannot be read ({error})"), {}
+    noun = bundle.signature.noun
     where = "this ARM64 processor" if there.how == "native" else f"an emulated ARM64 processor ({PROCESSOR})"
     try:
-        rows = track(_answers(bundle, asked.files, there), f"on {where}", total=len(asked.files), unit="picture")
+        rows = track(_answers(bundle, asked.files, there), f"on {where}", total=len(asked.files), unit=noun)
         got = np.stack(list(rows))
     except BundleError as error:
         return Check(ARCH, Status.failed, why=f"on {where}: {error.message}"), {}
@@ -69,7 +70,7 @@ def arm_check(bundle: Bundle, asked: Asked | None = None) -> tuple[Check, dict[s
     moved = float(np.abs(got - asked.here).max())
     wrong = [check for check in found.checks if check.status is Status.failed]
     why = (
-        f"the bundle's own code on {where}, {len(got)} pictures; largest change against this machine's answers "
+        f"the bundle's own code on {where}, {len(got)} {noun}s; largest change against this machine's answers "
         f"{moved:.2g}" + "".join(f"; {check.title} {check.value:.4g}, limit {check.limit:.4g}" for check in wrong)
     )
     status = Status.failed if wrong else Status.passed

@@ -17,44 +17,45 @@ _MUCH_NEARER = 4.0
 
 def diagnose(  # noqa: PLR0911 - one return a step that can be to blame
     *,
-    pixels: Sequence[np.ndarray],
+    prepared: Sequence[np.ndarray],
     expected: np.ndarray,
     got: np.ndarray,
     program: Run,
     base: Run | None,
     deployed: Run,
     recipe: Recipe,
+    pictures: bool = True,
 ) -> str:
     """One or two sentences on the step to blame and what to do, from the files with the largest drift.
 
-    `pixels` are uint8 ``[1, H, W, C]`` as the host prepares them, `expected` the Learner's answers, `got` the
-    bundle's own (both ``[n, classes]``). `program` is the exported model in PyTorch, `base` the unshrunk converted
-    file where there is one, `deployed` the file in the bundle.
+    `prepared` is what the host makes of each file, uint8 ``[1, H, W, C]`` for `pictures`; `expected` the Learner's
+    answers, `got` the bundle's own (both ``[n, classes]``). `program` is the exported model in PyTorch, `base` the
+    unshrunk converted file where there is one, `deployed` the file in the bundle.
     """
-    in_torch = _answers(program, pixels)
-    in_runtime = _answers(deployed, pixels)
+    in_torch = _answers(program, prepared)
+    in_runtime = _answers(deployed, prepared)
     if _apart(in_torch, expected) > _SAME:
-        swapped = _apart(_answers(program, [_swap(p) for p in pixels]), expected)
+        swapped = _apart(_answers(program, [_swap(p) for p in prepared]), expected) if pictures else np.inf
         if swapped * _MUCH_NEARER < _apart(in_torch, expected):
             return "Preparing is to blame: red and blue are swapped between the original's pixels and the host's."
         return (
-            "Exporting is to blame: the exported model itself, run by PyTorch on the host's pixels, differs from the "
-            "Learner. Look at the transforms and callbacks of the Learner."
+            "Exporting is to blame: the exported model itself, run by PyTorch on what the host prepared, differs from "
+            "the Learner. Look at the transforms and callbacks of the Learner."
         )
     if not np.isfinite(in_runtime).all():
         return "Converting is to blame: the converted model answers NaN. Try another target or recipe."
     if _apart(in_runtime, got) > _SAME:
         return (
-            "The host code is to blame: the model file is right when given the right pixels. Compare "
-            "app/python/predict.py and the steps in manifest.json with nbdeploy's own."
+            "The host code is to blame: the model file is right when given the right input. Compare "
+            "app/python/predict.py and the signature in manifest.json with nbdeploy's own."
         )
-    as_bgr = _apart(_answers(deployed, [_swap(p) for p in pixels]), expected)
+    as_bgr = _apart(_answers(deployed, [_swap(p) for p in prepared]), expected) if pictures else np.inf
     reordered = _reordered(in_runtime, expected)
     if min(as_bgr, reordered) * _MUCH_NEARER < _apart(in_runtime, expected):
         if as_bgr <= reordered:
             return "Converting is to blame: the converted model takes blue-green-red, the original red-green-blue."
         return "The labels are to blame: the probabilities are right but stand in another order."
-    if base is None or _apart(_answers(base, pixels), expected) > _SAME:
+    if base is None or _apart(_answers(base, prepared), expected) > _SAME:
         return (
             "Converting is to blame: the unshrunk converted model already differs from the exported one. Try another "
             "target, or another version of the converter."
@@ -71,8 +72,8 @@ def loader(load: Callable[[str, int], Run], path: Path | None) -> Run | None:
     return load(str(path), 0) if path is not None and path.exists() else None
 
 
-def _answers(run: Run, pixels: Sequence[np.ndarray]) -> np.ndarray:
-    return np.stack([np.asarray(run(picture)).reshape(-1) for picture in pixels])
+def _answers(run: Run, prepared: Sequence[np.ndarray]) -> np.ndarray:
+    return np.stack([np.asarray(run(one)).reshape(-1) for one in prepared])
 
 
 def _apart(one: np.ndarray, other: np.ndarray) -> float:

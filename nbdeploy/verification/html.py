@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import base64
+import contextlib
+import json
 from collections.abc import Mapping, Sequence
 from functools import cache
 from pathlib import Path
@@ -10,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from nbdeploy.core import numbers
 from nbdeploy.core.report import FileResult, Report, Status
+from nbdeploy.core.signature import Signature
 from nbdeploy.verification import figures, words
 from nbdeploy.verification.thumbnails import thumbnail
 
@@ -21,6 +24,8 @@ __all__ = ["render_report", "thumbnail", "verdict"]
 TEMPLATES = Path(__file__).parents[1] / "templates"
 PICTURES_MAX = 60
 """Changed files shown with their picture, largest drift first; a report of thousands would not open on a phone."""
+_LONGEST = 600
+"""Letters of a row or a text that are shown."""
 _KINDS = {b"\xff\xd8\xff": "image/jpeg", b"\x89PN": "image/png"}
 _FACTS = ("name", "version", "target", "created", "machine", "dataset")
 _RECIPE = ("name", "title", "weights", "activations")
@@ -43,30 +48,32 @@ def render_report(
     `facts`, each optional: ``name version target recipe`` (``Recipe.to_dict()``) ``created signature``
     (``Signature.to_dict()``) ``tools`` (name to version) ``dataset`` (fingerprint) ``files`` (path to SHA-256 or to
     ``{"sha256", "size"}``) ``accepted_failure`` (``{"why", "checks"}``) ``machine threads``. `labels` are in output
-    order. `pictures` maps the ``file`` of changed files to JPEG or PNG bytes (see `thumbnail`). `drifts` is each
-    held-out file's largest change of any probability, 0..1. All text is escaped: labels and file names may hold
-    anything.
+    order. `pictures` maps the ``file`` of changed files to JPEG or PNG bytes (see `thumbnail`), or to the
+    bytes of the row or text. `drifts` is each held-out file's largest change of any probability, 0..1. All text is
+    escaped: labels and file names may hold anything.
     """
     metrics, recipe = report.metrics, facts.get("recipe") or {}
     signature = facts.get("signature")
-    reasons = _reasons(report)
+    noun = Signature.from_dict(signature).noun if signature else "picture"
+    reasons = {name: words.named(why, noun) for name, why in _reasons(report).items()}
     return _template().render(
         title=title,
         facts={key: facts.get(key) for key in _FACTS},
         recipe={key: recipe.get(key) for key in _RECIPE},
-        verdict=verdict(report, facts.get("accepted_failure")),
-        numbers=_key_figures(metrics, reasons),
-        checks=words.rows(report, recipe),
+        noun=noun,
+        verdict=verdict(report, facts.get("accepted_failure"), noun),
+        numbers=_key_figures(metrics, reasons, noun),
+        checks=words.rows(report, recipe, noun),
         tally={status.value: sum(c.status is status for c in report.checks) for status in Status},
         diagnosis=report.diagnosis,
-        changed=_changed(report.changed, pictures),
+        changed=_changed(report.changed, pictures, as_text=noun != "picture"),
         changed_all=len(report.changed),
         compared=_measured(metrics, "top1_agreement"),
         accuracy=figures.accuracy(metrics),
         drift=figures.histogram(drifts, numbers.number(recipe.get("max_drift"))),
         mean_drift=_text(metrics, "mean_abs_diff", numbers.quantity),
         max_drift=_text(metrics, "max_abs_diff", numbers.quantity),
-        bars=figures.bars(metrics, facts.get("threads")),
+        bars=[{**group, "title": words.named(group["title"], noun)} for group in _bars(metrics, facts)],
         confusion=figures.confusion(report.confusion, labels),
         steps=words.steps(signature) if signature else [],
         graph=signature["graph"] if signature else [],
@@ -78,7 +85,7 @@ def render_report(
     )
 
 
-def verdict(report: Report, accepted: Mapping[str, Any] | None = None) -> tuple[str, str]:
+def verdict(report: Report, accepted: Mapping[str, Any] | None = None, noun: str = "picture") -> tuple[str, str]:
     """``(state, sentence)``; state is "passed", "failed", "accepted" or "not_run". Not run never reads as passed."""
     if accepted:
         return "accepted", f"Put in place although checks failed: {accepted.get('why') or 'no reason was given'}"
@@ -86,7 +93,7 @@ def verdict(report: Report, accepted: Mapping[str, Any] | None = None) -> tuple[
     count = round(files * share) if files is not None and share is not None else None
     failed = report.failed
     if any("agreement" in check.name for check in failed) and files is not None and count is not None:
-        other = f"{files - count:,.0f} of {files:,.0f} held-out pictures"
+        other = f"{files - count:,.0f} of {files:,.0f} held-out {noun}s"
         return "failed", f"Not verified: the deployed model gave another answer than the original on {other}"
     if len(failed) == 1:
         return "failed", f"Not verified: the check \u201c{failed[0].title}\u201d failed"
@@ -98,10 +105,14 @@ def verdict(report: Report, accepted: Mapping[str, Any] | None = None) -> tuple[
     where = f"{100 * share:.1f} % of the"
     if files is not None and count is not None:
         where = f"all {files:,.0f}" if count == files else f"{count:,.0f} of {files:,.0f}"
-    return "passed", f"Verified: the deployed model gave the same answer as the original on {where} held-out pictures"
+    return "passed", f"Verified: the deployed model gave the same answer as the original on {where} held-out {noun}s"
 
 
-def _key_figures(metrics: Mapping[str, Any], reasons: Mapping[str, str]) -> list[dict[str, Any]]:
+def _bars(metrics: Mapping[str, Any], facts: Mapping[str, Any]) -> list[dict[str, Any]]:
+    return figures.bars(metrics, facts.get("threads"))
+
+
+def _key_figures(metrics: Mapping[str, Any], reasons: Mapping[str, str], noun: str) -> list[dict[str, Any]]:
     get = {key: numbers.number(value) for key, value in metrics.items()}
     files, share, right = get.get("files"), get.get("top1_agreement"), get.get("accuracy_deployed")
     size, time = get.get("size_bytes"), get.get("latency_ms_p50")
@@ -115,7 +126,7 @@ def _key_figures(metrics: Mapping[str, Any], reasons: Mapping[str, str]) -> list
         _figure("Same answer", share, numbers.percent, same, reasons["drift"]),
         _figure("Accuracy", right, numbers.percent, _accuracy_notes(metrics), reasons["accuracy"]),
         _figure("Size", size, numbers.size, _size_notes(size, get.get("size_bytes_original")), ""),
-        _figure("Time a picture", time, numbers.milliseconds, [*timed, "median, 1 thread"], reasons["latency"]),
+        _figure(f"Time a {noun}", time, numbers.milliseconds, [*timed, "median, 1 thread"], reasons["latency"]),
     ]
 
 
@@ -171,7 +182,9 @@ def _reasons(report: Report) -> dict[str, str]:
     }
 
 
-def _changed(rows: Sequence[FileResult], pictures: Mapping[str, bytes]) -> list[dict[str, Any]]:
+def _changed(
+    rows: Sequence[FileResult], pictures: Mapping[str, bytes], *, as_text: bool = False
+) -> list[dict[str, Any]]:
     def drift(row: FileResult) -> float:
         amount = numbers.number(row.drift)
         return float("inf") if amount is None else amount  # what is not a number is the worst of all
@@ -182,7 +195,8 @@ def _changed(rows: Sequence[FileResult], pictures: Mapping[str, bytes]) -> list[
     return [
         {
             "file": row.file,
-            "picture": _data_uri(pictures.get(row.file)),
+            "picture": "" if as_text else _data_uri(pictures.get(row.file)),
+            "text": _said(pictures.get(row.file)) if as_text else "",
             "label": row.label,
             "drift": "not a number" if numbers.number(row.drift) is None else numbers.quantity(float(row.drift)),
             "answers": [
@@ -200,6 +214,16 @@ def _changed(rows: Sequence[FileResult], pictures: Mapping[str, bytes]) -> list[
         }
         for row in sorted(rows, key=drift, reverse=True)[:PICTURES_MAX]
     ]
+
+
+def _said(content: bytes | None) -> str:
+    """A row, a line a value, or a text, cut to what fits beside the answers."""
+    text = (content or b"").decode("utf-8", "replace").strip()
+    with contextlib.suppress(ValueError):
+        row = json.loads(text)
+        if isinstance(row, dict):
+            text = "\n".join(f"{name}: {'missing' if value is None else value}" for name, value in row.items())
+    return text if len(text) <= _LONGEST else f"{text[: _LONGEST - 1]}…"
 
 
 def _data_uri(picture: bytes | None) -> str:

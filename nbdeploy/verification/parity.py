@@ -73,11 +73,12 @@ def blame(
     worst = np.argsort(-drifts, kind="stable")[:_STUDIED]
     picked = [available[i] for i in worst]
     return diagnose(
-        pixels=[bundle.classifier.pixels(program.reference.held_out[index].path) for index in picked],
+        prepared=[bundle.classifier.prepare(program.reference.held_out[index].path) for index in picked],
         expected=program.reference.probabilities[picked],
         got=found.answers[worst],
         program=program.runner(),
         base=loader(target.load, base),
         deployed=bundle.classifier.probabilities,
+        pictures=program.signature.kind == "image",
         recipe=recipe_named(bundle.recipe),
     )

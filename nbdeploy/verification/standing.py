@@ -57,11 +57,11 @@ def _labels(bundle: Bundle) -> Check:
 
 def _samples(bundle: Bundle, files: list[Path], expected: np.ndarray, tolerance: float) -> Check:
     try:
-        answers = np.stack([bundle.classifier.probabilities(bundle.classifier.pixels(file)) for file in files])
+        answers = np.stack([bundle.classifier.probabilities(bundle.classifier.prepare(file)) for file in files])
     except Exception as error:  # noqa: BLE001 - every runtime has errors of its own
         why = getattr(error, "message", "") or f"{type(error).__name__}: {error}"
         return Check("samples", Status.failed, why=f"the model does not run: {why}")
-    why = f"largest difference from samples/expected.json over {len(files)} pictures"
+    why = f"largest difference from samples/expected.json over {len(files)} {bundle.signature.noun}s"
     return judge("samples", _apart(answers, expected), tolerance, why)
 
 
@@ -82,7 +82,7 @@ def foreign_code(bundle: Bundle) -> str:
     A bundle may come from a stranger: its code is run only when it is the code that nbdeploy itself puts there.
     """
     app = bundle.path / "app" / "python"
-    own = host_code(registry.targets.load(bundle.target))
+    own = host_code(registry.targets.load(bundle.target), bundle.signature.kind)
     foreign = [name for name, path in own.items() if not _equal(app / name, path)]
     return f"app/python/{foreign[0]} is not this nbdeploy's own, so it was not executed" if foreign else ""
 

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from nbdeploy.core.inputs import KINDS, NUMBER
 from nbdeploy.core.numbers import SPACE, number, percent, quantity
 from nbdeploy.core.report import Check, Report, Status, show
 
@@ -27,6 +28,7 @@ _SHRUNK = (
     'Deploy again with a recipe that keeps more of the model: recipe="fp16", "dynamic_int8" in place of "static_int8", '
     '"palette_6bit" in place of "palette_4bit". For static_int8, more and more varied calibration pictures help too.'
 )
+_WEIGHTS = 'Deploy again with a recipe that keeps more of the model: recipe="fp16", or "fp32".'
 _EXACT = (
     "This recipe should not change answers, so a step differs between training and the app. "
     "The diagnosis, if there is one, names it."
@@ -58,26 +60,31 @@ _UNKNOWN = Words("", _NEXT)
 _FORMATS = {"share": percent, "points": lambda v: f"{100 * v:.1f}{SPACE}points", "": quantity}
 
 
-def rows(report: Report, recipe: Mapping[str, Any]) -> list[dict[str, str]]:
+def named(text: str, noun: str) -> str:
+    """What is said of pictures, said of rows or texts."""
+    return text if noun == "picture" else text.replace("pictures", f"{noun}s").replace("picture", noun)
+
+
+def rows(report: Report, recipe: Mapping[str, Any], noun: str = "picture") -> list[dict[str, str]]:
     """The table of checks, failed ones first, everything as text. The same next step is said once."""
-    table, said = [_row(check, recipe) for check in report.ordered()], set[str]()
+    table, said = [_row(check, recipe, noun) for check in report.ordered()], set[str]()
     for line in table:
         line["next"], step = ("The same as above." if line["next"] in said else line["next"]), line["next"]
         said |= {step} - {""}
     return table
 
 
-def _row(check: Check, recipe: Mapping[str, Any]) -> dict[str, str]:
+def _row(check: Check, recipe: Mapping[str, Any], noun: str) -> dict[str, str]:
     words = _KNOWN.get(check.name, _UNKNOWN)
     limit = _amount(check.limit, words)
     weights = str(recipe.get("weights", recipe.get("name", "")))
     shrunk = "int8" in weights or "palette" in weights
-    step = words.step or (_SHRUNK if shrunk else _EXACT)
+    step = words.step or (_SHRUNK if shrunk and noun == "picture" else _WEIGHTS if shrunk else _EXACT)
     return {
         "status": check.status.value,
         "word": check.status.value.replace("_", " "),
         "title": check.title[:1].upper() + check.title[1:],
-        "question": words.question,
+        "question": named(words.question, noun),
         "value": _amount(check.value, words),
         "limit": f"{words.bound} {limit}" if words.bound and number(check.limit) is not None else limit,
         "why": check.why,
@@ -115,6 +122,8 @@ def _scaling(kind: str, span: Sequence[float]) -> str:
 def steps(signature: Mapping[str, Any]) -> list[str]:
     """What the app does to a picture before the model sees it, a sentence a step. Takes ``Signature.to_dict()``."""
     host, given = signature["host"], signature["input"]
+    if signature["task"] in KINDS:
+        return [*(_of_rows(host) if "columns" in host else _of_words(host)), _handed(given)]
     turn = "turn it as its EXIF orientation says" if host["exif"] else "leave its EXIF orientation alone"
     lines = [f"Decode the file as {'RGB' if given['channels'] != 1 else 'gray'}; {turn}."]
     lines += [_scaling(kind, span) for kind, span in (host.get("ranges") or {}).items() if span]
@@ -123,6 +132,34 @@ def steps(signature: Mapping[str, Any]) -> list[str]:
         resized = f" ({step['resample']})" if step["op"].endswith("resize") else ""
         text = _OPS.get(step["op"], step["op"])
         lines.append(text.format(size=size, pad=_PADS.get(step["pad"], step["pad"])) + resized + ".")
+    return [*lines, _handed(given)]
+
+
+def _handed(given: Mapping[str, Any]) -> str:
     shape = ", ".join(str(n) for n in given["shape"])
-    lines.append(f"Hand it over as {given['dtype']}, 0 to 255, shape [{shape}].")
+    span = ", 0 to 255" if given["dtype"] == "uint8" else ""
+    return f"Hand it over as {given['dtype']}{span}, shape [{shape}]."
+
+
+def _of_rows(host: Mapping[str, Any]) -> list[str]:
+    columns = host["columns"]
+    numbers, others = ([c for c in columns if (c["kind"] == NUMBER) is wanted] for wanted in (True, False))
+    lines = ["Put the values of the row in this order: " + ", ".join(column["name"] for column in columns) + "."]
+    if numbers:
+        lines.append("A number stands for itself; NaN where it is missing.")
+    if others:
+        lines.append(
+            "A category stands as its place in the list of its column, counted from 1; 0 where it is missing or not in "
+            "the list: " + ", ".join(f"{c['name']} ({len(c['categories'])})" for c in others) + "."
+        )
     return lines
+
+
+def _of_words(host: Mapping[str, Any]) -> list[str]:
+    parts, pairs = " and ".join(map(str, host["parts"])), "pairs of neighbours and " if host["pairs"] else ""
+    return [
+        "Make the text NFKC and fold its case; cut it into words (letters and digits) and other signs.",
+        f"Write each word between < and >; then {pairs}parts of {parts} letters.",
+        f"Take the place of each in the vocabulary of {len(host['vocabulary']):,}, counted from 1, or pass over it.",
+        f"Cut after {host['length']:,}, or fill up with 0.",
+    ]

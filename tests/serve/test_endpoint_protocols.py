@@ -58,7 +58,7 @@ print(json.dumps(found))
 def pixels(cloud_bundle: Path) -> np.ndarray:
     """uint8 [2, 24, 24, 3] of the bundle's samples."""
     bundle = Bundle.open(cloud_bundle)
-    return np.concatenate([bundle.classifier.pixels(cloud_bundle / name) for name in bundle.manifest["samples"]])
+    return np.concatenate([bundle.classifier.prepare(cloud_bundle / name) for name in bundle.manifest["samples"]])
 
 
 @pytest.fixture(scope="module")

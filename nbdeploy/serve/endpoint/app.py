@@ -96,6 +96,7 @@ def _parts(pool: Pool, settings: Settings, metrics: Metrics, *, asked: bool) -> 
         predicting=[predict, *platform_predict],
         others=[
             Route("/metrics", metrics.page),
+            *page.guarded(),
             *(route for route in protocol if route.path not in {v2.LIVE, v2.READY}),
         ],
     )

@@ -17,7 +17,8 @@ import numpy as np
 
 from .refusal import Unusable
 
-TASK = "image_classification"
+TASKS = {"image_classification": "picture", "table_classification": "row", "text_classification": "text"}
+"""What is served, and what a person calls one input of it."""
 Load = Callable[[str, int], Callable[[np.ndarray], np.ndarray]]
 
 
@@ -82,8 +83,8 @@ class Model:
                 f"{', '.join(wrong) or 'The model'} in {folder} is not what manifest.json lists.",
                 hint="Make the bundle again with nd.deploy.",
             )
-        if task != TASK:
-            raise Unusable(f"This endpoint serves the task {TASK}, not {task}.", hint="Update nbdeploy.")
+        if task not in TASKS:
+            raise Unusable(f"This endpoint serves {', '.join(TASKS)}, not {task}.", hint="Update nbdeploy.")
         return cls(folder, manifest, code or Code.of(folder))
 
     @property
@@ -106,6 +107,16 @@ class Model:
     def labels(self) -> list[str]:
         """In output order."""
         return [str(label) for label in self.manifest["signature"]["labels"]]
+
+    @property
+    def noun(self) -> str:
+        """What the model takes: ``picture``, ``row`` or ``text``."""
+        return TASKS[str(self.manifest["signature"]["task"])]
+
+    @property
+    def columns(self) -> list[dict[str, Any]]:
+        """Of a model of rows: ``name kind categories`` of each; else none."""
+        return list(self.manifest["signature"]["host"].get("columns", []))
 
     @property
     def input(self) -> dict[str, Any]:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
+from .given import most_of
 from .model import Model
 from .payload import MOST
+from .tensors import DATATYPES
 
 _RETRY = {"Retry-After": {"schema": {"type": "string"}, "description": "Seconds"}}
 _WHY = {
@@ -14,7 +16,7 @@ _WHY = {
     408: "The body came too slowly",
     413: "The body is too large",
     415: "A content type that is not taken",
-    422: "Not a picture, or not one that this model takes",
+    422: "Not what this model takes",
     429: "Too many requests of this caller",
     503: "Not ready, or too many requests at the same time",
 }
@@ -26,8 +28,9 @@ def document(model: Model, *, asked: bool, vertex: list[str], vertex_health: lis
     are the routes that Vertex AI chose.
     """
     labels = [] if asked else model.labels
-    about = f"Says which of {len(model.labels)} labels a picture shows. {', '.join(labels[:20])}"
-    predict, bare = _predict("predict"), _predict("predictForVertex", bare=True)
+    what = "a picture shows" if model.noun == "picture" else f"fits a {model.noun}"
+    about = f"Says which of {len(model.labels)} labels {what}. {', '.join(labels[:20])}"
+    predict, bare = _predict("predict", model), _predict("predictForVertex", model, bare=True)
     health = {path: {"get": _get(f"health{n}", "Ready, for the platform")} for n, path in enumerate(vertex_health)}
     paths: dict[str, Any] = {
         "/predict": {"post": predict},
@@ -87,28 +90,33 @@ def _errors(*statuses: int, v2: bool = False) -> dict[str, Any]:
     return errors
 
 
-def _predict(name: str, *, bare: bool = False) -> dict[str, Any]:
-    file = {"type": "string", "format": "binary", "description": "A picture's file"}
+def _predict(name: str, model: Model, *, bare: bool = False) -> dict[str, Any]:
+    noun = model.noun
+    file = {"type": "string", "format": "binary", "description": f"A {noun}'s file"}
     form = {
         "type": "object",
         "required": ["file"],
-        "properties": {"file": {"type": "array", "items": file, "minItems": 1, "maxItems": MOST}},
+        "properties": {"file": {"type": "array", "items": file, "minItems": 1, "maxItems": most_of(noun)}},
     }
+    taken: dict[str, Any] = {
+        "picture": {"image/*": {"schema": file}, "application/octet-stream": {"schema": file}},
+        "row": {},
+        "text": {"text/plain": {"schema": {"type": "string"}}},
+    }[noun]
     return {
         "operationId": name,
-        "summary": "What pictures show",
+        "summary": "What pictures show" if noun == "picture" else f"What fits {noun}s",
         "requestBody": {
             "required": True,
             "content": {
-                "image/*": {"schema": file},
-                "application/octet-stream": {"schema": file},
+                **taken,
                 "multipart/form-data": {"schema": form},
-                **_json(_ref("Instances")),
+                **_json(_ref("Instances" if noun == "picture" else "Asked")),
             },
         },
         "responses": {
             "200": {
-                "description": "One prediction a picture",
+                "description": f"One prediction a {noun}",
                 "content": _json(_ref("Bare" if bare else "Predictions")),
             },
             **_errors(400, 401, 408, 413, 415, 422, 429, 503),
@@ -176,6 +184,7 @@ def _schemas(model: Model, labels: list[str]) -> dict[str, Any]:
         "Model": _object({"name": text, "version": text, "sha256": text}),
         "Error": _object({"error": _object({"code": text, "message": text, "hint": text})}),
         "TextError": _object({"error": text}),
+        **_asked(model, told=bool(labels)),
         "Instances": {
             "type": "object",
             "required": ["instances"],
@@ -199,16 +208,39 @@ def _object(properties: dict[str, Any]) -> dict[str, Any]:
     return {"type": "object", "required": list(properties), "properties": properties}
 
 
+def _asked(model: Model, *, told: bool) -> dict[str, Any]:
+    """What JSON a model of rows or texts takes: one, or a list of them. Columns are named only where that is `told`."""
+    if model.noun == "picture":
+        return {}
+    one: dict[str, Any] = {"type": "string"}
+    if model.noun == "row":
+        of = {"number": {"type": ["number", "null"]}, "category": {"type": ["string", "number", "boolean", "null"]}}
+        columns = {
+            str(column["name"]): {
+                **of[column["kind"]],
+                **({"examples": column["categories"][:20]} if column["categories"] else {}),
+            }
+            for column in model.columns
+        }
+        one = {"type": "object", **({"additionalProperties": False, "properties": columns} if told else {})}
+    named = {"type": "object", "required": [model.noun], "properties": {model.noun: _ref("One")}}
+    several = {"type": "array", "minItems": 1, "maxItems": most_of(model.noun), "items": _ref("One")}
+    return {"One": one, "Asked": {"anyOf": [_ref("One"), named, several]}}
+
+
 def _tensors(model: Model) -> dict[str, Any]:
-    height, width, channels = model.input["shape"][1:]
-    data = {"type": "array", "description": "Numbers 0 to 255, or files in base64; flat or in rows"}
+    own = DATATYPES[model.input["dtype"]]
+    shape = ", ".join(str(side) for side in model.input["shape"][1:])
+    what = {"picture": "files of pictures", "row": "rows as JSON", "text": "texts"}[model.noun]
+    of = "Numbers 0 to 255, or files in base64" if own == "UINT8" else f"Numbers, or {what}"
+    data = {"type": "array", "description": f"{of}; flat or in rows"}
     tensor = {
         "type": "object",
         "required": ["name", "datatype", "shape"],
-        "description": f"UINT8 [n, {height}, {width}, {channels}], or BYTES [n]: files of pictures",
+        "description": f"{own} [n, {shape}], or BYTES [n]: {what}",
         "properties": {
             "name": {"type": "string", "const": model.input["name"]},
-            "datatype": {"type": "string", "enum": ["UINT8", "BYTES"]},
+            "datatype": {"type": "string", "enum": [own, "BYTES"]},
             "shape": {"type": "array", "items": {"type": "integer", "minimum": 1}, "minItems": 1, "maxItems": 4},
             "data": data,
             "parameters": {"type": "object"},

@@ -1,4 +1,7 @@
-"""A page to try the model with a picture, and one that shows what can be asked. Nothing comes from elsewhere."""
+"""A page to try the model with a picture, a row or a text, and one that shows what can be asked.
+
+Nothing comes from elsewhere.
+"""
 
 from __future__ import annotations
 
@@ -10,8 +13,10 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from .model import Model
-from .refusal import Refused
+from .refusal import Refused, encoded
 
+_OFFERED = 200
+"""Categories of a column that the form offers; others can be written."""
 _HERE = Path(__file__).resolve().parent
 # In a bundle the look lies beside the page; in nbdeploy itself all pages share it.
 _LOOK = (_HERE / "page" / "tokens.css", _HERE.parents[1] / "templates" / "tokens.css")
@@ -28,7 +33,8 @@ class Page:
     """`asked`: a token is needed, so the page has a field for it."""
 
     def __init__(self, model: Model, *, asked: bool) -> None:
-        about = {"NAME": model.name, "VERSION": model.version, "ASKED": "yes" if asked else "no"}
+        about = {"NAME": model.name, "VERSION": model.version, "ASKED": "yes" if asked else "no", "NOUN": model.noun}
+        self._columns = model.columns
         self._pages = {name: _filled(name, about) for name in ("index.html", "docs.html")}
 
     def routes(self) -> list[Route]:
@@ -39,6 +45,10 @@ class Page:
             *(Route(f"/page/{name}", self.file) for name in _FILES),
         ]
 
+    def guarded(self) -> list[Route]:
+        """What only those are told who may ask."""
+        return [Route("/page/columns.json", self.columns)]
+
     async def index(self, _: Request) -> Response:
         """To try it."""
         return Response(self._pages["index.html"], media_type="text/html", headers=_HEADERS)
@@ -46,6 +56,11 @@ class Page:
     async def docs(self, _: Request) -> Response:
         """What can be asked."""
         return Response(self._pages["docs.html"], media_type="text/html", headers=_HEADERS)
+
+    async def columns(self, _: Request) -> Response:
+        """What the form asks for: ``name kind categories`` of each column; none where the model takes no rows."""
+        shown = [{**column, "categories": column["categories"][:_OFFERED]} for column in self._columns]
+        return Response(encoded(shown), media_type="application/json", headers=_HEADERS)
 
     async def file(self, request: Request) -> Response:
         """A part of them."""

@@ -42,7 +42,7 @@ def _some(found: list[bytes], what: str) -> list[bytes]:
     return found
 
 
-def read_json(body: bytes, *, values: int) -> Any:
+def read_json(body: bytes, *, values: int, hint: str = _EXAMPLE) -> Any:
     """The JSON document. `values` bounds how many lists, objects and their parts it may have, before it is read: small
     text can be a lot of memory. Raises Refused.
     """
@@ -53,7 +53,7 @@ def read_json(body: bytes, *, values: int) -> Any:
     try:
         return json.loads(body, parse_constant=_no_number)
     except (ValueError, RecursionError) as error:
-        raise Refused(400, "not_json", "The body is no JSON document in UTF-8.", hint=_EXAMPLE) from error
+        raise Refused(400, "not_json", "The body is no JSON document in UTF-8.", hint=hint) from error
 
 
 def _no_number(text: str) -> float:

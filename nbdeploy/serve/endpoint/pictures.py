@@ -24,11 +24,6 @@ _DEEP = 4  # times the memory that a picture with more than 8 bits a channel tak
 _one_large = threading.Lock()
 
 
-def answer(classifier: Any, data: bytes, *, most: int) -> dict[str, Any]:
-    """``{"label", "probabilities", "inference_ms"}`` of a picture's file. Raises Refused where it is none."""
-    return classifier.answer(pixels(classifier, data, most=most))  # type: ignore[no-any-return]
-
-
 def pixels(classifier: Any, data: bytes, *, most: int) -> np.ndarray:
     """A picture's file as the model takes it, uint8 ``[1, height, width, channels]``. Raises Refused."""
     if not data:
@@ -43,10 +38,10 @@ def pixels(classifier: Any, data: bytes, *, most: int) -> np.ndarray:
         )
     try:
         if weight <= _LARGE:
-            return classifier.pixels(data)  # type: ignore[no-any-return]
+            return classifier.prepare(data)  # type: ignore[no-any-return]
         with _one_large:
             try:
-                return classifier.pixels(data)  # type: ignore[no-any-return]
+                return classifier.prepare(data)  # type: ignore[no-any-return]
             finally:
                 _give_back()
     except (OSError, ValueError, SyntaxError) as error:  # what `decode` raises for a file that is no picture

@@ -12,14 +12,17 @@ from .payload import MOST, from_base64, read_json
 from .refusal import Refused
 
 LENGTH = "inference-header-content-length"
+DATATYPES = {"uint8": "UINT8", "float32": "FP32", "int32": "INT32"}
+"""The protocol's names."""
+_NUMPY = {"UINT8": "<u1", "FP32": "<f4", "INT32": "<i4"}
 _MOST_VALUES = 2_000_000  # numbers in JSON that are read at all
 
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """What is asked: pictures as the model takes them, uint8 ``[n, height, width, channels]``, or as files."""
+    """What is asked: as the model takes it, pictures as uint8 ``[n, height, width, channels]``, or as raw files."""
 
-    pixels: np.ndarray | None
+    values: np.ndarray | None
     files: list[bytes]
     binary: bool
     """Whether the answer's tensor is wanted in binary form."""
@@ -43,11 +46,13 @@ def read(body: bytes, length: str | None, *, input: dict[str, Any], output: str)
     tensor, raw, shape = given[0], _raw(given[0], body[end:]), given[0].get("shape")
     if not isinstance(shape, list) or not all(type(side) is int and side >= 0 for side in shape):
         raise _wrong('"shape" is no list of whole numbers.')
-    if tensor.get("datatype") == "UINT8":
-        return Asked(_pixels(tensor, shape, raw, input["shape"][1:]), [], binary, ident)
+    own = DATATYPES[input["dtype"]]
+    if tensor.get("datatype") == own:
+        return Asked(_values(tensor, shape, raw, input["shape"][1:], own), [], binary, ident)
     if tensor.get("datatype") == "BYTES":
-        return Asked(None, _files(tensor, shape, raw), binary, ident)
-    raise _wrong("The input's datatype is UINT8 (pixels) or BYTES (files of pictures).")
+        return Asked(None, _files(tensor, shape, raw, packed=own == "UINT8"), binary, ident)
+    what = "UINT8 (pixels) or BYTES (files of pictures)" if own == "UINT8" else f"{own} or BYTES (what is in a file)"
+    raise _wrong(f"The input's datatype is {what}.")
 
 
 def _document(text: bytes, *, elements: int) -> dict[str, Any]:
@@ -67,13 +72,18 @@ def _raw(tensor: dict[str, Any], rest: bytes) -> bytes | None:
     return None if size is None else rest
 
 
-def _pixels(tensor: dict[str, Any], shape: list[int], raw: bytes | None, picture: list[int]) -> np.ndarray:
-    if len(shape) != 4 or shape[1:] != picture or not 1 <= shape[0] <= MOST:  # noqa: PLR2004 - n, height, width, channels
-        raise _wrong(f"The shape has to be {[-1, *picture]}, with 1 to {MOST} pictures.")
+def _values(tensor: dict[str, Any], shape: list[int], raw: bytes | None, one: list[int], own: str) -> np.ndarray:
+    if shape[1:] != one or not shape or not 1 <= shape[0] <= MOST:
+        what = "pictures" if own == "UINT8" else "of them"
+        raise _wrong(f"The shape has to be {[-1, *one]}, with 1 to {MOST} {what}.")
     if raw is not None:
-        values = np.frombuffer(raw, dtype=np.uint8)
-    else:
+        if len(raw) % np.dtype(_NUMPY[own]).itemsize:
+            raise _wrong("The bytes are no whole number of values.")
+        values = np.frombuffer(raw, dtype=_NUMPY[own])
+    elif own == "UINT8":
         values = np.frombuffer(_numbers(tensor.get("data")), dtype=np.uint8)
+    else:
+        values = _plain(tensor.get("data"), own)
     if values.size != int(np.prod(shape)):
         raise _wrong(f"There are {values.size} values; the shape says {int(np.prod(shape))}.")
     return values.reshape(shape)
@@ -93,7 +103,21 @@ def _numbers(data: Any) -> bytes:
         raise _wrong('"data" has to hold whole numbers from 0 to 255.') from error
 
 
-def _files(tensor: dict[str, Any], shape: list[int], raw: bytes | None) -> list[bytes]:
+def _plain(data: Any, own: str) -> np.ndarray:
+    """Numbers, in a list or in lists of lists; null is NaN where the model takes that."""
+    some = data if isinstance(data, list) else []
+    rows = list(itertools.chain.from_iterable(row if isinstance(row, list) else [row] for row in some))
+    kinds = {int} if own == "INT32" else {int, float, type(None)}
+    if not rows or not set(map(type, rows)) <= kinds:
+        raise _wrong('"data" has to hold numbers.')
+    try:
+        return np.array(rows, dtype=_NUMPY[own])
+    except (ValueError, OverflowError) as error:
+        raise _wrong('"data" holds a number that is too large.') from error
+
+
+def _files(tensor: dict[str, Any], shape: list[int], raw: bytes | None, *, packed: bool) -> list[bytes]:
+    """Raw files; in JSON as base64 where they are `packed`, else as they are."""
     if len(shape) not in {1, 2} or shape[1:] not in ([], [1]):
         raise _wrong("The shape of files is [n] or [n, 1].")
     if not 1 <= shape[0] <= MOST:
@@ -105,8 +129,8 @@ def _files(tensor: dict[str, Any], shape: list[int], raw: bytes | None) -> list[
         rows = data if isinstance(data, list) else []
         rows = [row[0] if isinstance(row, list) and len(row) == 1 else row for row in rows]
         if not all(isinstance(row, str) for row in rows):
-            raise _wrong('"data" has to hold files in base64.')
-        files = [from_base64(row, f"File {number}") for number, row in enumerate(rows)]
+            raise _wrong(f'"data" has to hold {"files in base64" if packed else "texts"}.')
+        files = [from_base64(row, f"File {number}") if packed else row.encode() for number, row in enumerate(rows)]
     if len(files) != shape[0]:
         raise _wrong(f"There are {len(files)} files; the shape says {shape[0]}.")
     return files

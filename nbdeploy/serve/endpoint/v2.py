@@ -9,10 +9,12 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from . import pictures, tensors
+from . import tensors
+from .given import Inputs
 from .pool import Pool, State
 from .refusal import Refused, as_json, busy, encoded
 
+_BYTES = {"picture": "files of pictures", "row": "rows as JSON", "text": "texts"}
 LIVE, READY = "/v2/health/live", "/v2/health/ready"
 
 
@@ -20,7 +22,8 @@ class OpenInference:
     """One model, under its own name and version."""
 
     def __init__(self, pool: Pool, *, most_pixels: int) -> None:
-        self.pool, self.model, self.most_pixels = pool, pool.model, most_pixels
+        self.pool, self.model = pool, pool.model
+        self.inputs = Inputs(pool.model, most_pixels=most_pixels)
 
     def routes(self) -> list[Route]:
         """All of them."""
@@ -47,7 +50,7 @@ class OpenInference:
         return as_json({"name": "nbdeploy", "version": "2", "extensions": ["binary_tensor_data"]})
 
     async def metadata(self, request: Request) -> Response:
-        """The model's tensors. BYTES of the same input's name are files of pictures."""
+        """The model's tensors. BYTES of the same input's name are files of pictures, rows as JSON, or texts."""
         self._asked_for(request)
         return as_json(
             {
@@ -57,7 +60,7 @@ class OpenInference:
                 "inputs": [
                     {
                         "name": self.model.input["name"],
-                        "datatype": "UINT8",
+                        "datatype": tensors.DATATYPES[self.model.input["dtype"]],
                         "shape": [-1, *self.model.input["shape"][1:]],
                     }
                 ],
@@ -67,7 +70,7 @@ class OpenInference:
                 "parameters": {
                     "labels": self.model.labels,
                     "sha256": self.model.sha256,
-                    "files": f"{self.model.input['name']} may also be BYTES of shape [-1]: files of pictures",
+                    "files": f"{self.model.input['name']} may also be BYTES of shape [-1]: {_BYTES[self.model.noun]}",
                 },
             }
         )
@@ -93,10 +96,10 @@ class OpenInference:
 
     def _work(self, classifier: Any, body: bytes, length: str | None) -> tuple[bytes, int | None]:
         asked = tensors.read(body, length, input=self.model.input, output=self.model.output_name)
-        if asked.pixels is not None:
-            inputs = [asked.pixels[n : n + 1] for n in range(len(asked.pixels))]
+        if asked.values is not None:
+            inputs = [asked.values[n : n + 1] for n in range(len(asked.values))]
         else:
-            inputs = [pictures.pixels(classifier, file, most=self.most_pixels) for file in asked.files]
+            inputs = [self.inputs.ready(classifier, file) for file in asked.files]
         values = np.stack([classifier.probabilities(one) for one in inputs])
         output: dict[str, Any] = {"name": self.model.output_name, "datatype": "FP32", "shape": list(values.shape)}
         answer = {"model_name": self.model.name, "model_version": self.model.version, "outputs": [output]}

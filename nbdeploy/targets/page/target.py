@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, ClassVar
 
 from nbdeploy.targets.base import Target
@@ -20,6 +22,8 @@ class PageTarget(Target):
 
     page: ClassVar[site.Runtime]
     apps: ClassVar[tuple[Path, ...]] = ()
+    beyond_pictures: ClassVar[Mapping[str, tuple[str, ...]]] = MappingProxyType({})
+    """The page has a camera, and nothing to write in."""
     platforms: ClassVar[tuple[str, ...]] = (
         "Here: nbdeploy serve BUNDLE --port 8000, and open the address that it prints.",
         "Phones and desktops: put this folder on a static host with HTTPS (GitHub Pages, say) and open app/web/ there.",
@@ -27,8 +31,8 @@ class PageTarget(Target):
         "Phones on your network: nbdeploy serve BUNDLE --host 0.0.0.0 --certfile CERT.pem --keyfile KEY.pem.",
     )
 
-    def check(self, recipe: Recipe) -> None:
-        super().check(recipe)
+    def check(self, recipe: Recipe, kind: str = "image") -> None:
+        super().check(recipe, kind)
         npm.fetch(self.page.packages)  # what cannot be had is said before minutes of work
 
     def furnish(self, work: Path, *, name: str) -> None:

@@ -1,16 +1,19 @@
-"""Classify pictures with the model of this bundle. Needs numpy, Pillow and the runtime named in requirements.txt.
+"""Classify files with the model of this bundle. Needs numpy, Pillow and the runtime named in requirements.txt.
 
-    python app/python/predict.py photo.jpg                 a line a picture
+    python app/python/predict.py photo.jpg                 a line a file
     python app/python/predict.py --json photo.jpg ...      a JSON list
     python app/python/predict.py --json --files-from LIST  paths read from LIST, one a line
 
-Everything about the model (labels, size, how a picture is resized) is read from manifest.json; nothing is written here
-twice. `Classifier` is the same from Python: ``Classifier(bundle_folder).predict("photo.jpg")``.
+A file is a picture; where the model takes rows of a table, a .json with one row as an object; where it takes texts, a
+.txt in UTF-8. Everything about the model (labels, size, how a picture is resized, what columns there are) is read from
+manifest.json; nothing is written here twice. `Classifier` is the same from Python:
+``Classifier(bundle_folder).predict("photo.jpg")``.
 """
 
 from __future__ import annotations
 
 import argparse
+import functools
 import importlib
 import io
 import itertools
@@ -151,6 +154,21 @@ def _region(image: Image.Image, corner: tuple[int, int], size: tuple[int, int], 
     return image
 
 
+_READERS = {"table_classification": "rows.py", "text_classification": "words.py"}
+
+
+def reader(signature: dict[str, Any]) -> Callable[[str | Path | bytes], np.ndarray]:
+    """What makes the model's input of a file (a path, or its bytes), as the manifest's `signature` says.
+
+    A picture becomes uint8 [1, height, width, channels], a row float32 [1, columns], a text int32 [1, length]. It
+    raises OSError, ValueError or SyntaxError for a file that is none.
+    """
+    if (name := _READERS.get(signature.get("task", ""))) is not None:
+        beside = load_module(Path(__file__).with_name(name))
+        return beside.Reader(signature["host"])  # type: ignore[no-any-return]
+    return functools.partial(preprocess, host=signature["host"], channels=signature["input"]["channels"])
+
+
 _STEPS: dict[str, Callable[[Image.Image, dict[str, Any]], Image.Image]] = {
     "crop_resize": _crop_resize,
     "squish_resize": _squish_resize,
@@ -164,7 +182,7 @@ class Classifier:
     """The model of one bundle, loaded once.
 
     `threads` is the number of CPU threads of the runtime, 0 for all. `run` may replace the bundle's own runtime.py: it
-    takes (model path, threads) and gives a function from uint8 [1, H, W, C] to float32 [classes].
+    takes (model path, threads) and gives a function from the model's input to float32 [classes].
     """
 
     def __init__(
@@ -178,25 +196,25 @@ class Classifier:
         manifest = json.loads((self.bundle / "manifest.json").read_text(encoding="utf-8"))
         signature = manifest["signature"]
         self.labels: list[str] = signature["labels"]
-        self._host, self._channels = signature["host"], signature["input"]["channels"]
+        self._read = reader(signature)
         self._run = (load or _bundled_runtime())(str(self.bundle / manifest["model"]), threads)
 
-    def pixels(self, source: str | Path | bytes) -> np.ndarray:
-        """A picture as the model takes it: uint8 [1, height, width, channels]."""
-        return preprocess(source, self._host, channels=self._channels)
+    def prepare(self, source: str | Path | bytes) -> np.ndarray:
+        """A file (a path, or its bytes) as the model takes it; see `reader`."""
+        return self._read(source)
 
-    def probabilities(self, pixels: np.ndarray) -> np.ndarray:
-        """float32 [classes] for one array of `pixels`."""
-        return np.asarray(self._run(pixels), dtype=np.float32).reshape(-1)
+    def probabilities(self, prepared: np.ndarray) -> np.ndarray:
+        """float32 [classes] for what `prepare` gave."""
+        return np.asarray(self._run(prepared), dtype=np.float32).reshape(-1)
 
     def predict(self, source: str | Path | bytes) -> dict[str, Any]:
-        """{"label", "probabilities": {label: p}, "inference_ms"} of one picture (a path, or the bytes of a file)."""
-        return self.answer(self.pixels(source))
+        """{"label", "probabilities": {label: p}, "inference_ms"} of one file (a path, or its bytes)."""
+        return self.answer(self.prepare(source))
 
-    def answer(self, pixels: np.ndarray) -> dict[str, Any]:
-        """What `predict` gives, for one array of `pixels`."""
+    def answer(self, prepared: np.ndarray) -> dict[str, Any]:
+        """What `predict` gives, for what `prepare` gave."""
         start = time.perf_counter()
-        values = self.probabilities(pixels)
+        values = self.probabilities(prepared)
         took = (time.perf_counter() - start) * 1000
         return {
             "label": self.labels[int(values.argmax())],
@@ -220,20 +238,20 @@ def load_module(path: Path) -> ModuleType:
 
 
 def predict_all(classifier: Classifier, files: Iterable[str]) -> list[dict[str, Any]]:
-    """One entry a file; a file that is no picture gets an "error" in place of an answer and stops nothing."""
+    """One entry a file; a file that cannot be read gets an "error" in place of an answer and stops nothing."""
     rows = []
     for file in files:
         try:
             rows.append({"file": file, **classifier.predict(file)})
-        except (OSError, ValueError, SyntaxError) as error:  # what Pillow raises for a file that is no picture
+        except (OSError, ValueError, SyntaxError) as error:  # what a reader raises for a file that it cannot read
             rows.append({"file": file, "error": f"{type(error).__name__}: {error}"})
     return rows
 
 
 def main(argv: list[str] | None = None) -> int:
-    """The command line. Returns 1 when a file could not be read as a picture."""
+    """The command line. Returns 1 when a file could not be read."""
     sys.dont_write_bytecode = True  # a bundle stays as it was made
-    parser = argparse.ArgumentParser(description="Classify pictures with this bundle's model.")
+    parser = argparse.ArgumentParser(description="Classify files with this bundle's model.")
     parser.add_argument("files", nargs="*", metavar="FILE")
     parser.add_argument("--files-from", metavar="LIST", help="a text file of paths, one a line")
     parser.add_argument("--json", action="store_true", help="print a JSON list")
@@ -246,7 +264,7 @@ def main(argv: list[str] | None = None) -> int:
         names = Path(options.files_from).read_bytes().decode("utf-8", "surrogateescape").split("\n")
         files += [name.removesuffix("\r") for name in names if name]
     if not files:
-        parser.error("name at least one picture")
+        parser.error("name at least one file")
     try:
         classifier = Classifier(options.bundle, threads=options.threads)
     except ModuleNotFoundError as error:
