@@ -1,4 +1,4 @@
-"""How Sphinx makes the site: `make docs`. The root of the sources is the repository, so that links work here and on GitHub."""
+"""How Sphinx makes the site: `make docs`. Its sources begin at the repository's root, so links work on GitHub too."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ sys.path[:0] = [str(HERE.parent), str(HERE / "_ext")]
 import nbdeploy  # noqa: E402 - found by the line above
 
 project = "nbdeploy"
-author = copyright = "The nbdeploy authors"
+author = project_copyright = "The nbdeploy authors"
 version = release = nbdeploy.__version__
 root_doc = "docs/index"
 include_patterns = ["docs/**", "notebooks/*.ipynb", "notebooks/README.md", "README.md", "CHANGELOG.md"]
@@ -27,7 +27,7 @@ nb_execution_cache_path = str(HERE.parent / "build" / "docs" / "cache")
 nb_execution_timeout = 900
 nb_execution_raise_on_error = True
 nb_merge_streams = True
-nb_ipywidgets_js = {}  # a widget without its kernel shows the plain page that it leaves below itself; nothing is fetched
+nb_ipywidgets_js = {}  # nothing is fetched: a widget leaves a plain page below itself, which is shown
 
 # The reference: public names, with what they say of themselves.
 default_role = "code"

@@ -1,7 +1,7 @@
 """What pages need not say by hand: facts of targets and providers, and the reference of Python, terminal and magics.
 
-A line ``<!-- facts: target tflite -->`` or ``<!-- reference: python -->`` of a page stands for Markdown that is made here
-from the registry, the parsers and the public names, when the site is built. So it cannot grow stale.
+A line ``<!-- facts: target tflite -->`` or ``<!-- reference: python -->`` of a page stands for Markdown that is made
+here from the registry, the parsers and the public names, when the site is built. So it cannot grow stale.
 """
 
 from __future__ import annotations
@@ -96,7 +96,10 @@ def facts_provider(name: str) -> str:
 def facts_targets() -> str:
     """Every target in a line, with a link to its page."""
     own = registry.targets.own
-    rows = ((f"[{name}]({name}.md)", entry.summary, f"`{entry.extra}`" if entry.extra else "") for name, entry in own.items())
+    rows = (
+        (f"[{name}]({name}.md)", entry.summary, f"`{entry.extra}`" if entry.extra else "")
+        for name, entry in own.items()
+    )
     return _table(("target", "what", "extra"), rows)
 
 
@@ -116,7 +119,9 @@ def reference_python() -> str:
     made = [f"## {title}\n\n{_rst(map(_auto, names))}" for title, names in groups.items() if names]
     tree = f"```text\n{(errors.__doc__ or '').partition(chr(10))[2].strip()}\n```"
     show = _rst([".. autofunction:: nbdeploy.errors.show_tracebacks"])
-    return "\n\n".join([*made, "## Errors", "All are `nd.errors.NAME`; the text of each says what to type.", tree, show])
+    return "\n\n".join(
+        [*made, "## Errors", "All are `nd.errors.NAME`; the text of each says what to type.", tree, show]
+    )
 
 
 def heading_of(name: str) -> str:
