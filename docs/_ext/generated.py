@@ -198,11 +198,20 @@ def _option(action: argparse.Action) -> tuple[str, str]:
 def _auto(name: str) -> str:
     value = getattr(nbdeploy, name)
     if inspect.isclass(value):
-        return f".. autoclass:: nbdeploy.{name}\n    :members:\n    :undoc-members:"
+        return f".. autoclass:: nbdeploy.{name}{_widget(value)}\n    :members:\n    :undoc-members:"
     if callable(value):
         return f".. autofunction:: nbdeploy.{name}"
     kind = type(value).__name__
     return f".. py:data:: nbdeploy.{name}\n    :type: {kind}\n\n    With {', '.join(f'``{one}``' for one in value)}."
+
+
+def _widget(kind: type) -> str:
+    """The signature of a widget, which traitlets hides behind ``*args``; empty for other classes."""
+    if "traitlets" not in type(kind).__module__:
+        return ""
+    asked = inspect.signature(kind.__init__)
+    values = [one.replace(annotation=one.empty) for one in asked.parameters.values() if one.name != "self"]
+    return str(inspect.Signature(values))
 
 
 def _rst(directives: Iterable[str]) -> str:

@@ -20,10 +20,10 @@ from nbdeploy.jupyter import magics
 from nbdeploy.targets import convert
 
 SMALLER = (
-    (r"--arch \w+", "--arch test_resnet --size 32"),
+    (r"--arch (?!aarch64)\w+", "--arch test_resnet --size 32"),
     (r"--epochs \d+", "--epochs 1"),
     (r"(?<=\btrain )(?!.*--from-scratch)(.*)", r"\1 --from-scratch"),  # weights would be downloaded
-    (r"\bdeploy (?!.*--dry-run)(?!.*--latency-runs)(.*)", r"deploy \1 --latency-runs 0"),
+    (r"\bdeploy (?=.*--target)(?!.*--latency-runs)(.*)", r"deploy \1 --latency-runs 0"),
     (r"nd\.deploy\((?!.*provider)(.*)\)", r"nd.deploy(\1, latency_runs=0)"),
     (r"Resize\(\d+\)", "Resize(32)"),
     (r"fine_tune\(\d+\)", "fit(1)"),
