@@ -24,7 +24,8 @@ SMALLER = (
     (r"--epochs \d+", "--epochs 1"),
     (r"(?<=\btrain )(?!.*--from-scratch)(.*)", r"\1 --from-scratch"),  # weights would be downloaded
     (r"\bdeploy (?=.*--target)(?!.*--latency-runs)(.*)", r"deploy \1 --latency-runs 0"),
-    (r"nd\.deploy\((?!.*provider)(.*)\)", r"nd.deploy(\1, latency_runs=0)"),
+    (r"nd\.deploy\((?!.*provider)(.*)\)", r"nd.deploy(\1, latency_runs=0, overwrite=True)"),
+    (r"%deploy (?!.*--provider)(.*)", r"%deploy \1 --overwrite"),  # another page may have made it
     (r"Resize\(\d+\)", "Resize(32)"),
     (r"fine_tune\(\d+\)", "fit(1)"),
     (r"vision_learner\(dls, resnet18\)", "vision_learner(dls, resnet18, pretrained=False)"),
