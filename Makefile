@@ -21,7 +21,7 @@ BIN := .venv/bin
 INSTALLED := .venv/.installed
 INSTALLING := .venv/.installing
 
-.PHONY: help demo test lab check bench clean
+.PHONY: help demo test lab check bench docs clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-7s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
@@ -63,6 +63,12 @@ check: $(INSTALLED) ## ruff and mypy
 
 bench: $(INSTALLED) ## the figures of the documentation, measured here
 	@$(BIN)/python -m benchmarks $(ARGS)
+
+# Tutorials are run for their outputs, once: build/docs/cache has them until they change. NBDEPLOY_DOCS_EXECUTE=off leaves it.
+docs: export NBDEPLOY_STATE := $(CURDIR)/build/state
+docs: $(INSTALLED) ## the documentation as a site in build/docs/html/; runs the tutorials that changed
+	@$(BIN)/python -m sphinx --quiet --fail-on-warning --keep-going -c docs -d build/docs/doctrees $(ARGS) . build/docs/html
+	@echo "Open build/docs/html/index.html"
 
 clean: ## remove .venv and the caches of the tools; your bundles in build/ stay
 	@rm -rf .venv .mypy_cache .pytest_cache .ruff_cache .hypothesis dist

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import importlib
 
-NAMES = ("clean", "coreml", "deploy", "grid", "serve", "tables", "web")
+NAMES = ("clean", "coreml", "deploy", "grid", "lines", "serve", "tables", "tutorials", "web")
 
 
 def main() -> None:

@@ -111,10 +111,10 @@ class _Plain:
 TRAIN = Section(
     (
         Key("arch", Text("a name of torchvision or timm"), "the network", "resnet18"),
-        Key("epochs", whole(1), "passes over the pictures", "5"),
+        Key("epochs", whole(1), "passes over the data: 5 over pictures", "found out"),
         Key("size", whole(1), "side of the square that the model sees, in pixels", "found out"),
         Key("lr", OrWord(_RATE, "find", _finds_rates), "highest learning rate", "found out"),
-        Key("batch_size", whole(2), "pictures a step", "64"),
+        Key("batch_size", whole(2), "pictures, rows or texts a step: 64 pictures", "found out"),
         Key("pretrained", Yes(), "start from published weights", "true"),
         Key("freeze_epochs", whole(0), "epochs for the head alone, where pretrained", "1"),
         Key("augment", Yes(), "turn, zoom, warp and light training pictures a little", "true"),

@@ -124,7 +124,7 @@ def test_the_first_sight_says_what_to_do(pets: Pets) -> None:
     assert "nothing collected yet" in pets.root.inner_text()
     assert "Drop pictures here, for cat" in pets.root.inner_text()
     assert ["1", "2"] == pets.root.locator(".nbc-class kbd").all_inner_texts()
-    assert "nd.Collector(\"pets\", classes=['cat', 'dog'])" in pets.book.text("collect")
+    assert 'nd.Collector("pets", classes=["cat", "dog"])' in pets.book.text("collect")
 
 
 def test_dropped_pictures_are_stored_and_screened_with_badges(pets: Pets) -> None:
