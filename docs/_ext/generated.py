@@ -41,6 +41,8 @@ ELSEWHERE = {
     "Collector": "Collect and clean",
     "Edit": "Collect and clean",
     "Finding": "Collect and clean",
+    "Ship": "Export, deploy, verify",
+    "runs": "Track",
     "endpoints": "Endpoints",
 }
 """Names that stand under another heading than their neighbours."""
