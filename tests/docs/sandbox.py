@@ -100,9 +100,10 @@ class Sandbox:
             picture.save(name)
         kinds = ["adelie", "gentoo", "chinstrap"] * 20
         rows = "".join(
-            f"{kind},{180 + 9 * (i % 3) + i % 5},{3000 + 700 * (i % 3) + 10 * i}\n" for i, kind in enumerate(kinds)
+            f"{kind},{36 + 5 * (i % 3) + i % 4},{180 + 9 * (i % 3) + i % 5},{('female', 'male')[i % 2]}\n"
+            for i, kind in enumerate(kinds)
         )
-        Path("penguins.csv").write_text(f"species,flipper_mm,mass_g\n{rows}", encoding="utf-8")
+        Path("penguins.csv").write_text(f"species,bill_length_mm,flipper_length_mm,sex\n{rows}", encoding="utf-8")
         self.cell("learn = %train data/digits --arch resnet18 --epochs 1 --from-scratch --no-flip")
         nd.export(self.shell.user_ns["learn"], name="model").save("build/model")
         self.terminal("nbdeploy deploy build/model --target cloud -o build/cloud")
