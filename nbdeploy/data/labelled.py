@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import ClassVar
+from typing import ClassVar, Self
 
 from nbdeploy.data.frames import Table as Read
 from nbdeploy.data.kept import KeptFile, Suffix
@@ -33,6 +33,8 @@ class Labelled:
     """The file or folder that it was read from."""
     seed: int | None = None
     """The seed of the split; None where a column decided it."""
+    rows: tuple[int, ...] = ()
+    """The position from 0, in what was read, of each of `files`."""
 
     noun: ClassVar[str] = "row"
     original: ClassVar[None] = None
@@ -64,6 +66,18 @@ class Labelled:
         """Hex SHA-256 of everything's content and label, whatever its order and split."""
         lines = sorted(f"{file.sha256} {file.label}\n" for file in self.files)
         return hashlib.sha256("".join(lines).encode()).hexdigest()
+
+    def without(self, rows: Collection[int]) -> Self:
+        """A new one without what stands at these positions of what was read; all else stays on its side.
+
+        Raises DataError where too little is left to train on.
+        """
+        left = [(file, row) for file, row in zip(self.files, self.rows, strict=True) if row not in rows]
+        files = tuple(file for file, _ in left)
+        check_sides(files)
+        if len({file.label for file in files}) < 2:  # noqa: PLR2004 - a choice needs two
+            raise DataError("One class at most is left.", hint="Training needs at least two classes: leave out fewer.")
+        return replace(self, files=files, rows=tuple(row for _, row in left))
 
     def __len__(self) -> int:
         return len(self.files)
@@ -138,11 +152,16 @@ def divided(
         out = [file.sha256 in chosen for file in files]
     sides: tuple[Split, Split] = ("train", "valid")
     made = tuple(replace(file, split=sides[held]) for file, held in zip(files, out, strict=True))
-    if not any(out):
+    check_sides(made)
+    return made, None if split else seed
+
+
+def check_sides(files: Sequence[KeptFile]) -> None:
+    """Raise DataError where nothing is held out, or a class has nothing to train on."""
+    if not any(file.split == "valid" for file in files):
         raise DataError("Nothing is held out.", hint="Training needs some to measure itself on: valid=0.2.")
-    unseen = sorted({file.label for file in made} - {file.label for file in made if file.split == "train"})
+    unseen = sorted({file.label for file in files} - {file.label for file in files if file.split == "train"})
     if unseen:
         raise DataError(
             f"Nothing is left to train on of {names(map(repr, unseen))}.", hint="Add some, or hold out fewer."
         )
-    return made, None if split else seed

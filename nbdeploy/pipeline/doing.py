@@ -10,8 +10,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from nbdeploy.core.finding import Edit
+from nbdeploy.data.labelled import Labelled
 from nbdeploy.errors import DataError, UsageError
+from nbdeploy.pipeline.examples import learned_from, looked_through, read_examples
 from nbdeploy.pipeline.spec import Bundling, Place, Spec
+from nbdeploy.pipeline.subjects import PICTURES
 
 if TYPE_CHECKING:
     from nbdeploy.data.imageset import ImageSet
@@ -21,40 +24,41 @@ if TYPE_CHECKING:
 class Cleaned:
     """The cleaned set, the Edits that made it, and the findings that nobody has decided on."""
 
-    images: ImageSet
+    images: ImageSet | Labelled
     edits: tuple[Edit, ...]
     findings: tuple[Mapping[str, Any], ...]
+    rows: tuple[int, ...] = ()
+    """Of rows and texts, the positions of those that are left out."""
 
 
 class Doing:
     """Does the work of a pipeline's steps. Another one may stand in for it where the work is beside the point."""
 
-    def read(self, spec: Spec, unpacked: Path) -> ImageSet:
-        """The pictures, as they are. `unpacked` is where an archive may be unpacked. Raises DataError."""
+    def read(self, spec: Spec, unpacked: Path) -> ImageSet | Labelled:
+        """The data, as it is. `unpacked` is where an archive may be unpacked. Raises DataError."""
+        if spec.subject is not PICTURES:
+            return read_examples(spec)
         from nbdeploy.data.imageset import ImageSet  # noqa: PLC0415 - only where pictures are read
-        from nbdeploy.data.sources import kind_of  # noqa: PLC0415
 
         given = {"seed": spec.seed, **({"valid": spec.data["valid"]} if "valid" in spec.data else {})}
         columns = {f"{key}_column": spec.data[key] for key in ("path", "label", "split") if key in spec.data}
-        place = data_place(spec)
+        place = spec.place
         if place.suffix.lower() == ".csv":
-            if "text" in spec.data or not ("path" in spec.data or kind_of(place) == "pictures"):
-                raise DataError(
-                    f"{place} does not name pictures.", hint="A pipeline's table has a column path of pictures' paths."
-                )
             return ImageSet.from_csv(place, **columns, **given)
-        if columns or "text" in spec.data:
-            raise UsageError("path, label, split and text are for a .csv.", hint="Leave them out.")
+        if columns:
+            raise UsageError("path, label and split are for a .csv.", hint="Leave them out.")
         return ImageSet.from_folder(place, **given) if place.is_dir() else ImageSet.from_zip(place, unpacked, **given)
 
     def fetch(self, spec: Spec) -> None:
         """Make the folder of a data set that is named. Raises DataError or OutputError."""
         from nbdeploy.data.datasets import dataset  # noqa: PLC0415 - only for a data set that is named
 
-        dataset(spec.data["dataset"], data_place(spec))
+        dataset(spec.data["dataset"], spec.place)
 
-    def clean(self, images: ImageSet, spec: Spec) -> Cleaned:
+    def clean(self, images: ImageSet | Labelled, spec: Spec) -> Cleaned:
         """Look for what is suspect, where that is asked for, and apply what was decided."""
+        if isinstance(images, Labelled):
+            return _cleaned(images, spec)
         from nbdeploy.data.journal import NAME, Journal  # noqa: PLC0415 - only where it is cleaned
 
         place = journal_place(spec)
@@ -81,11 +85,12 @@ class Doing:
         every = (*edits, *decided)
         return Cleaned(images.apply(every) if every else images, every, tuple(still))
 
-    def train(self, images: ImageSet, spec: Spec) -> dict[str, Any]:
+    def train(self, images: ImageSet | Labelled, spec: Spec) -> dict[str, Any]:
         """Train, export and save; gives accuracy on held-out files and what it was trained on."""
         from nbdeploy.training.images import train  # noqa: PLC0415 - torch and fastai
 
-        resume: dict[str, Any] = {"resume": True} if "resume" in inspect.signature(train).parameters else {}
+        resumes = spec.subject is PICTURES and "resume" in inspect.signature(train).parameters
+        resume: dict[str, Any] = {"resume": True} if resumes else {}
         learn = train(images, **spec.train, **resume, seed=spec.seed)
         if _stopped(learn):  # it gives what it had learned by then, which is not what the file says
             raise KeyboardInterrupt
@@ -97,9 +102,11 @@ class Doing:
         answers = program.reference.probabilities.argmax(axis=1)
         labels = program.signature.labels
         right = sum(labels[int(at)] == file.label for at, file in zip(answers, held_out, strict=True))
+        figures = {"accuracy": right / len(held_out) if held_out else None, "held_out": len(held_out)}
+        if isinstance(images, Labelled):
+            return {**figures, "noun": images.noun, "learned_from": learned_from(program.signature)}
         return {
-            "accuracy": right / len(held_out) if held_out else None,
-            "held_out": len(held_out),
+            **figures,
             "arch": str(spec.train.get("arch", "resnet18")),
             "size": program.signature.width,
         }
@@ -152,11 +159,6 @@ class Doing:
         return _model_of(kept.record) if kept and kept.provider == place.provider else ""
 
 
-def data_place(spec: Spec) -> Path:
-    """The folder, table or archive of the data."""
-    return spec.at(spec.data["from"] if "from" in spec.data else f"data/{spec.data['dataset']}")
-
-
 def journal_place(spec: Spec) -> Path | None:
     """The journal of decisions, whether it is there or not; None where decisions are left out."""
     from nbdeploy.data.journal import NAME  # noqa: PLC0415
@@ -164,12 +166,21 @@ def journal_place(spec: Spec) -> Path | None:
     said = spec.clean.get("decisions")
     if said is False:
         return None
-    place = data_place(spec)
+    place = spec.place
     beside = (place if place.is_dir() else place.parent) / NAME
     if not said:
         return beside
     named = spec.at(said)
     return beside if not named.exists() and said == NAME else named
+
+
+def _cleaned(examples: Labelled, spec: Spec) -> Cleaned:
+    """Rows or texts without those that findings of the kinds in `exclude` name."""
+    if not (spec.clean.get("exclude") or spec.clean.get("fail_on")):
+        return Cleaned(examples, (), ())
+    rows, findings = looked_through(examples, spec)
+    left = examples.without(frozenset(rows)) if rows else examples
+    return Cleaned(left, (), tuple(one.to_dict() for one in findings), rows)
 
 
 def edits_to_plain(edits: tuple[Edit, ...]) -> list[dict[str, Any]]:

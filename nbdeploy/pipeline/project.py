@@ -14,10 +14,12 @@ from typing import Any
 
 from nbdeploy.core import look
 from nbdeploy.core.files import file_name
+from nbdeploy.core.recipe import recipe_named
 from nbdeploy.data.records import names
 from nbdeploy.errors import MissingExtra, OutputError
 from nbdeploy.pipeline.detect import Detected, beside, detect
 from nbdeploy.pipeline.schema import json_schema
+from nbdeploy.pipeline.subjects import PICTURES, ROWS
 from nbdeploy.registry import targets
 
 _TEMPLATES = Path(__file__).parent.parent / "templates" / "project"
@@ -80,22 +82,27 @@ def init(
     folder: str | os.PathLike[str] = ".",
     *,
     data: str | os.PathLike[str],
+    label: str | None = None,
+    text: str | None = None,
     target: str = "tflite",
     name: str | None = None,
     seed: int = 42,
 ) -> Project:
     """Write a project for your `data` into `folder`: pipeline.yaml, a notebook, a CI workflow, a README.
 
-    `data` is a folder of pictures, one sub-folder a class, or a .csv, .zip or .tar; it is looked at (classes, counts,
-    sizes) and stays as it is. `target` is what the bundle is for. `name` is what the model is called, by default as the
-    folder. Nothing is overwritten: where one of the files is there already, an OutputError names it and nothing is
-    written. Raises DataError for data that no classifier can be made of, UnknownName for a target.
+    `data` is a folder of pictures or .txt files, one sub-folder a class; a .csv, .zip or .tar of pictures; or a table,
+    of whose rows `label` names the column to tell, and `text`, to learn from texts alone, theirs. It is looked at
+    (classes, counts, sizes) and stays as it is. `target` is what the bundle is for. `name` is what the model is called,
+    by default as the folder. Nothing is overwritten: where one of the files is there already, an OutputError names it
+    and nothing is written. Raises DataError for data that no classifier can be made of, UnknownName for a target or a
+    column, UsageError for a target that does not take such models.
     """
     target = targets.canonical(target)
     place, source = Path(os.path.abspath(folder)), Path(os.path.abspath(data))
-    found = detect(source)
+    found = detect(source, label, text)
+    recipes = _recipes(target, found.subject.kind)
     name = name or (place.name or "model")
-    files = _files(place, found, target=target, name=name, seed=seed)
+    files = _files(place, found, target=target, recipes=recipes, name=name, seed=seed)
     there = [file for file in files if (place / file).exists() or (place / file).is_symlink()]
     if there:
         raise OutputError(
@@ -112,10 +119,9 @@ def init(
     return Project(place, tuple(files), told, after)
 
 
-def _files(place: Path, found: Detected, *, target: str, name: str, seed: int) -> dict[str, str]:
+def _files(place: Path, found: Detected, *, target: str, recipes: list[str], name: str, seed: int) -> dict[str, str]:
     plain = file_name(name) or "model"
     notebook = f"{plain}.ipynb"
-    recipes = _recipes(target)
     epochs = 20 if 0 < found.files < _FEW else 3 if found.files > _MANY else 5
     values = {
         "name": json.dumps(name, ensure_ascii=False) if plain != name or name.isdigit() else name,
@@ -133,16 +139,20 @@ def _files(place: Path, found: Detected, *, target: str, name: str, seed: int) -
         "notebook": notebook,
         "extra": targets[target].extra,
         "version": version("nbdeploy"),
+        "noun": found.subject.noun,
+        "built": f"{plain}-{target}-{recipes[0]}" if len(recipes) > 1 else f"{plain}-{target}",
+        "example": shlex.quote(found.example),
         "summary": found.summary,
         "classes_in_words": names(found.counts) if found.counts else "the classes of its data",
         "band": round(1 / len(found.counts), 2) if found.counts else 0.1,
     }
     shown = {**values, "data": beside(found.path, place), "name": name}
-    cells = {**shown, "reading": _reading(found), "training": _training(found)}
+    cells = {**shown, "reading": _reading(found), "training": _training(found), "auditing": _auditing(found)}
+    told = "notebook.md.j2" if found.subject is PICTURES else "notebook_examples.md.j2"
     return {
         "pipeline.yaml": _rendered("pipeline.yaml.j2", values),
         "pipeline.schema.json": json.dumps(json_schema(), indent=2) + "\n",
-        notebook: _notebook(_rendered("notebook.md.j2", {**cells, "data": beside(found.path, place)}), plain),
+        notebook: _notebook(_rendered(told, {**cells, "data": beside(found.path, place)}), plain),
         _WORKFLOW: _rendered("deploy.yml.j2", values),
         "README.md": _rendered("README.md.j2", shown),
         "requirements.txt": _rendered("requirements.txt.j2", values),
@@ -170,11 +180,17 @@ def _write(place: Path, files: Mapping[str, str]) -> None:
         ) from error
 
 
-def _recipes(target: str) -> list[str]:
+def _recipes(target: str, kind: str) -> list[str]:
+    """fp32 and one that shrinks. Raises UsageError for a target that does not take models of that kind."""
     try:
-        known = targets.load(target).recipes
+        lowering = targets.load(target)()
     except MissingExtra:
         return ["fp32"]
+    known = lowering.recipes
+    if kind != PICTURES.kind:
+        known = lowering.beyond_pictures.get(kind, ())
+        with suppress(MissingExtra):
+            lowering.check(recipe_named("fp32"), kind)
     return [recipe for recipe in known if recipe == "fp32"] + [one for one in _SHRUNK if one in known][:1]
 
 
@@ -185,8 +201,19 @@ def _endpoint(name: str) -> str:
 
 
 def _reading(found: Detected) -> str:
+    if found.subject is not PICTURES:
+        kind = "Table" if found.subject is ROWS else "Texts"
+        return f"nd.{kind}.{found.reader}(data{_named(found.columns)})"
     columns = "".join(f", {key}_column={json.dumps(name)}" for key, name in found.columns.items())
     return f"nd.ImageSet.{found.reader}(data{columns})"
+
+
+def _auditing(found: Detected) -> str:
+    return f"nd.audit(data{_named(found.columns)})"
+
+
+def _named(columns: Mapping[str, str]) -> str:
+    return "".join(f", {key}={json.dumps(name, ensure_ascii=False)}" for key, name in columns.items())
 
 
 def _training(found: Detected) -> str:

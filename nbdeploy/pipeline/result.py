@@ -174,18 +174,22 @@ def _told(figures: Mapping[str, Any]) -> list[str]:
     get = figures.get
     told = []
     if "classes" in figures:
-        told = [f"{count(get('files', 0), 'picture')}, {count(figures['classes'], 'class')}"]
+        told = [f"{count(get('files', 0), get('noun', 'picture'))}, {count(figures['classes'], 'class')}"]
         told += [f"{get('held_out'):,} held out"]
-        told += [f"{get('set_aside')} set aside"] if get("set_aside") else []
+        told += [f"{get('set_aside')} {'left out' if 'noun' in figures else 'set aside'}"] if get("set_aside") else []
     elif "left_out" in figures:
-        told = [f"{count(figures['left_out'], 'picture')} left out"] if figures["left_out"] else []
+        told = [f"{count(figures['left_out'], get('noun', 'picture'))} left out"] if figures["left_out"] else []
         told += [f"{count(get('decisions', 0), 'decision')} of yours"] if get("decisions") else []
         told += [f"{count(get('findings', 0), 'finding')} to look at"] if get("findings") else []
         told = told or ["nothing to leave out"]
-    elif "arch" in figures:
+    elif "arch" in figures or "learned_from" in figures:
         right = numbers.number(get("accuracy"))
-        told = [] if right is None else [f"{numbers.percent(right)} of {get('held_out'):,} held-out files right"]
-        told += [f"{figures['arch']}, {get('size')} px"]
+        told = (
+            []
+            if right is None
+            else [f"{numbers.percent(right)} of {get('held_out'):,} held-out {get('noun', 'file')}s right"]
+        )
+        told += [f"{figures['arch']}, {get('size')} px" if "arch" in figures else f"from {figures['learned_from']}"]
     elif "metrics" in figures:
         told = [str(get("verdict", "")), *_measured(figures["metrics"])]
     elif "url" in figures:

@@ -42,13 +42,23 @@ _KIND = Named("a kind of finding", lambda: KINDS, _kind)
 
 DATA = Section(
     (
-        Key("from", _PATH, "a folder of pictures, one sub-folder a class; or a .csv, .zip or .tar"),
+        Key(
+            "from",
+            _PATH,
+            "a folder of pictures or .txt files, one sub-folder a class; a .csv, .zip or .tar of pictures; or a table",
+        ),
         Key("dataset", Named("a data set", _dataset_names, _dataset), "a data set by its name, made in data/NAME"),
         Key("valid", _SHARE, "share of the files that is held out", "0.2"),
-        Key("path", Text("a column"), "of a .csv: the column of paths", "path"),
-        Key("label", Text("a column"), "of a table: the column to predict", "label"),
+        Key("path", Text("a column"), "of a .csv of pictures: the column of paths", "path"),
+        Key(
+            "label",
+            Text("a column"),
+            "of a table: the column to predict; of rows and texts it has to be named",
+            "label",
+        ),
         Key("split", Text("a column"), "of a table: the column that says train or valid"),
-        Key("text", Several(Text("a column")), "of a table: the column that holds text"),
+        Key("text", Text("a column"), "of a table: learn from the texts in this column alone"),
+        Key("columns", Several(Text("a column")), "of a table: the columns to learn from", "all that tell something"),
     ),
     short="from",
 )
@@ -61,7 +71,11 @@ CLEAN = Section(
             "a decisions.jsonl, what people decided; false leaves decisions out",
             "the one beside the data",
         ),
-        Key("exclude", Several(_KIND), "kinds of findings whose files are left out, unless a person decided on them"),
+        Key(
+            "exclude",
+            Several(_KIND),
+            "kinds of findings whose files, rows or texts are left out, unless a person decided on them",
+        ),
         Key("fail_on", Each(_SCORE, _KIND), "kind: score; an undecided finding of that score or more fails the run"),
     )
 )
@@ -70,7 +84,15 @@ CLEAN = Section(
 def _train_keywords() -> dict[str, inspect.Parameter]:
     from nbdeploy.training.images import train  # noqa: PLC0415 - numpy and Pillow
 
-    others = {"images", "seed", "cbs", "resume", "metrics"}  # the pipeline's own, and what is no plain data
+    others = {
+        "images",
+        "label",
+        "text",
+        "seed",
+        "cbs",
+        "resume",
+        "metrics",
+    }  # the pipeline's own, and what is no plain data
     return {name: one for name, one in inspect.signature(train).parameters.items() if name not in others}
 
 
@@ -145,7 +167,7 @@ DEPLOY = Section(
         Key("out", _PATH, "the bundle's folder; of several recipes each gets its name at the end", "build/NAME-TARGET"),
         Key("name", Text(), "the model's name in the bundle", "the pipeline's"),
         Key("version", Text(), "the model's version in the bundle", "1.0.0"),
-        Key("samples", whole(0), "held-out pictures put in the bundle", "16"),
+        Key("samples", whole(0), "held-out pictures, rows or texts put in the bundle", "16"),
         Key("verify_files", whole(1), "held-out files to compare on, at most", "all it has"),
         Key("calibration_files", whole(1), "training files to calibrate on", "all it has"),
         Key("latency_runs", whole(0), "timed runs; 0: none", "200"),
@@ -167,7 +189,11 @@ PIPELINE = Section(
         Key("seed", whole(0), "the same seed, the same result", "42"),
         Key("data", DATA, "what is learned from", required=True),
         Key("clean", CLEAN, "what is left out and what stops the run"),
-        Key("train", TRAIN, "how the model is trained: the keywords of nd.train"),
+        Key(
+            "train",
+            TRAIN,
+            "how the model is trained: the keywords of nd.train, for rows and texts those that hold for them",
+        ),
         Key("deploy", Several(DEPLOY), "bundles to make of it, and where to put them"),
         Key("gates", GATES, "what every bundle's figures have to be"),
     )

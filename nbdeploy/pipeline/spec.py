@@ -13,6 +13,7 @@ from nbdeploy.errors import UsageError
 from nbdeploy.pipeline.gates import Gate
 from nbdeploy.pipeline.schema import PIPELINE
 from nbdeploy.pipeline.spots import Spot, read_yaml
+from nbdeploy.pipeline.subjects import PICTURES, Subject, check_clean, check_data, check_train, subject_of
 
 CLOUD = "cloud"
 
@@ -60,6 +61,16 @@ class Spec:
         """A path of the file, absolute."""
         return Path(os.path.abspath(self.root / Path(path).expanduser()))
 
+    @property
+    def place(self) -> Path:
+        """The folder, table or archive of the data."""
+        return self.at(self.data["from"] if "from" in self.data else f"data/{self.data['dataset']}")
+
+    @property
+    def subject(self) -> Subject:
+        """Pictures, rows or texts: as the data says now, which may be made after the file was read."""
+        return subject_of(self.data, self.place)
+
 
 def read_spec(text: str, root: Path, source: str) -> Spec:
     """The Spec of a file's text. Raises UsageError with the line of what is wrong."""
@@ -85,11 +96,16 @@ def read_spec(text: str, root: Path, source: str) -> Spec:
         bundles=(),
         gates=tuple(said.get("gates", {}).values()),
     )
+    check_data(data, spec.place, top.value["data"])
+    # Of data that is not there yet nothing is said before its turn comes.
+    subject = spec.subject if spec.place.exists() or "text" in data else PICTURES
+    check_clean(subject, top.value.get("clean"))
+    check_train(subject, top.value.get("train"))
     spots = _entries(top)
     made = [
         one
         for entry, spot in zip(said.get("deploy", ()), spots, strict=True)
-        for one in _bundlings(spec, entry, spot, plain)
+        for one in _bundlings(spec, entry, spot, plain, subject.kind)
     ]
     _check_apart(made, [spec.at(data.get("from", "data")), spec.model], spots[-1] if spots else top)
     return replace(spec, bundles=tuple(_told_apart(made)))
@@ -111,7 +127,7 @@ def _entries(top: Spot) -> list[Spot]:
     return given.value if isinstance(given.value, list) else [given]
 
 
-def _bundlings(spec: Spec, entry: Mapping[str, Any], spot: Spot, plain: str) -> Iterator[Bundling]:
+def _bundlings(spec: Spec, entry: Mapping[str, Any], spot: Spot, plain: str, kind: str) -> Iterator[Bundling]:
     entry = dict(entry)
     provider = entry.pop("provider", None)
     target = entry.pop("target", CLOUD if provider else None)
@@ -129,7 +145,7 @@ def _bundlings(spec: Spec, entry: Mapping[str, Any], spot: Spot, plain: str) -> 
     if provider:
         place = Place(provider, entry.pop("endpoint", "") or _endpoint(plain), entry.pop("settings", {}))
         _check_name(place.endpoint, spot)
-    _check_recipes(target, recipes, spot)
+    _check_recipes(target, recipes, spot, kind)
     for recipe in recipes:
         folder = spec.at(out if len(recipes) == 1 else f"{out}-{recipe}")
         yield Bundling(f"{target}-{recipe}", target, recipe, folder, entry, tuple(gates.values()), place)
@@ -150,7 +166,7 @@ def _check_name(name: str, spot: Spot) -> None:
         raise spot.told(error) from None
 
 
-def _check_recipes(target: str, recipes: list[str], spot: Spot) -> None:
+def _check_recipes(target: str, recipes: list[str], spot: Spot, kind: str) -> None:
     """Say what a target does not do before minutes of training; a missing extra is said when its turn comes."""
     from nbdeploy.core.recipe import recipe_named  # noqa: PLC0415
     from nbdeploy.errors import MissingExtra  # noqa: PLC0415
@@ -162,7 +178,7 @@ def _check_recipes(target: str, recipes: list[str], spot: Spot) -> None:
         return
     try:
         for recipe in recipes:
-            lowering.check(recipe_named(recipe))
+            lowering.check(recipe_named(recipe), kind)
     except UsageError as error:
         raise spot.told(error) from None
     except MissingExtra:

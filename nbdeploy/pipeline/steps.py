@@ -12,15 +12,14 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, ClassVar
 
+from nbdeploy.data.labelled import Labelled
 from nbdeploy.errors import DataError, MissingExtra
-from nbdeploy.pipeline.doing import Cleaned, Doing, data_place, edits_from_plain, edits_to_plain, journal_place
+from nbdeploy.pipeline.doing import Cleaned, Doing, edits_from_plain, edits_to_plain, journal_place
+from nbdeploy.pipeline.examples import digest_of_examples, files_of
 from nbdeploy.pipeline.hashes import MISSING, Hashes
 from nbdeploy.pipeline.spec import Bundling, Place, Spec
 from nbdeploy.pipeline.state import State
-
-_LOOKS = ("pillow", "numpy")
-_AUDITS = (*_LOOKS, "scipy", "scikit-learn")
-_TRAINS = ("torch", "torchvision", "fastai", "timm", "pillow")
+from nbdeploy.pipeline.subjects import PICTURES
 
 
 @dataclass(frozen=True)
@@ -33,7 +32,7 @@ class Made:
 
 
 class Work:
-    """What the steps of one run share: the pictures, read when they are first needed."""
+    """What the steps of one run share: the data, read when it is first needed."""
 
     def __init__(self, spec: Spec, state: State, hashes: Hashes, doing: Doing) -> None:
         self.spec, self.state, self.hashes, self.doing = spec, state, hashes, doing
@@ -41,7 +40,7 @@ class Work:
 
     @cached_property
     def raw(self) -> Any:
-        """The pictures as they are. Raises DataError where they are no longer those that were looked at."""
+        """The data as it is. Raises DataError where it is no longer that that were looked at."""
         return self.doing.read(self.spec, self.state.folder / "unpacked" / self._archive())
 
     @property
@@ -50,15 +49,15 @@ class Work:
         if self._cleaned is None:
             record = self.state.records["clean"]
             raw = json.loads(self.clean_file.read_text(encoding="utf-8"))
-            edits = edits_from_plain(raw["edits"])
-            self._cleaned = self.raw.apply(edits) if edits else self.raw
+            edits, rows = edits_from_plain(raw["edits"]), frozenset(raw.get("rows", ()))
+            self._cleaned = self.raw.apply(edits) if edits else self.raw.without(rows) if rows else self.raw
             if digest_of(self._cleaned) != record.digest:
                 raise DataError("The data changed while the pipeline ran.", hint="Run it again.")
         return self._cleaned
 
     def keep_cleaned(self, made: Cleaned) -> None:
         """Remember the cleaned set and write what made it."""
-        plain = {"edits": edits_to_plain(made.edits), "findings": list(made.findings)}
+        plain = {"edits": edits_to_plain(made.edits), "rows": list(made.rows), "findings": list(made.findings)}
         self.clean_file.write_text(json.dumps(plain, indent=1), encoding="utf-8", errors="backslashreplace")
         self._cleaned = made.images
 
@@ -74,7 +73,7 @@ class Work:
                 shutil.rmtree(folder, ignore_errors=True)
 
     def _archive(self) -> str:
-        place = data_place(self.spec)
+        place = self.spec.place
         return "" if place.is_dir() else self.hashes.of_all([place])[self.hashes.name(place)][:16]
 
 
@@ -83,11 +82,14 @@ class Step(ABC):
 
     asked: ClassVar[str] = ""
     """The option without which it is not done."""
-    tools: tuple[str, ...] = ()
-    """Distributions whose versions matter."""
 
     def __init__(self, spec: Spec, name: str, after: tuple[str, ...]) -> None:
         self.spec, self.name, self.after = spec, name, after
+
+    @property
+    def tools(self) -> tuple[str, ...]:
+        """Distributions whose versions matter."""
+        return ()
 
     @abstractmethod
     def settings(self) -> dict[str, Any]:
@@ -122,15 +124,17 @@ class Step(ABC):
 
 
 class Data(Step):
-    """The pictures are there, can be read, and are divided into sides."""
+    """The data is there, can be read, and is divided into sides."""
 
-    tools = _LOOKS
+    @property
+    def tools(self) -> tuple[str, ...]:
+        return self.spec.subject.looks
 
     def settings(self) -> dict[str, Any]:
         return {"data": dict(self.spec.data), "seed": self.spec.seed}
 
     def inputs(self, hashes: Hashes) -> dict[str, str]:
-        place = data_place(self.spec)
+        place = self.spec.place
         if "dataset" in self.spec.data and not place.is_dir():
             return {hashes.name(place): MISSING}
         return hashes.of_all(_files(place, self.spec))
@@ -141,15 +145,19 @@ class Data(Step):
         images = work.raw
         work.forget_archives()
         counts = {"files": len(images), "classes": len(images.labels), "held_out": len(images.valid)}
-        return Made({**counts, "set_aside": len(images.set_aside)}, digest=digest_of(images))
+        if isinstance(images, Labelled):
+            aside = {"set_aside": sum(number for _, number in images.skipped), "noun": images.noun}
+        else:
+            aside = {"set_aside": len(images.set_aside)}
+        return Made({**counts, **aside}, digest=digest_of(images))
 
 
 class Clean(Step):
     """What people decided is applied; with `exclude` or `fail_on` it is looked for what is suspect."""
 
-    def __init__(self, spec: Spec, name: str, after: tuple[str, ...]) -> None:
-        super().__init__(spec, name, after)
-        self.tools = _AUDITS if self._audits else ()
+    @property
+    def tools(self) -> tuple[str, ...]:
+        return self.spec.subject.audits if self._audits else ()
 
     @property
     def _audits(self) -> bool:
@@ -162,6 +170,8 @@ class Clean(Step):
         return {"exclude": exclude, "decisions": self.spec.clean.get("decisions"), "audit": self._audits, "seed": seed}
 
     def inputs(self, hashes: Hashes) -> dict[str, str]:
+        if self.spec.subject is not PICTURES:  # columns that nothing is learned from are looked at, too
+            return hashes.of_all(files_of(self.spec)) if self._audits else {}
         place = journal_place(self.spec)
         return hashes.of_all([place]) if place else {}
 
@@ -172,13 +182,16 @@ class Clean(Step):
         left = len(raw) - len(made.images)
         figures = {"files": len(made.images), "left_out": left, "findings": len(made.findings)}
         people = sum(edit.who != "pipeline" for edit in made.edits)
-        return Made({**figures, "decisions": people}, (work.clean_file,), digest_of(made.images))
+        noun = {"noun": raw.noun} if isinstance(raw, Labelled) else {}
+        return Made({**figures, "decisions": people, **noun}, (work.clean_file,), digest_of(made.images))
 
 
 class Train(Step):
     """A model is trained and saved."""
 
-    tools = _TRAINS
+    @property
+    def tools(self) -> tuple[str, ...]:
+        return self.spec.subject.trains
 
     def settings(self) -> dict[str, Any]:
         return {**self.spec.train, "name": self.spec.name, "seed": self.spec.seed, "out": str(self._out)}
@@ -202,11 +215,11 @@ class Deploy(Step):
         self.one = one
 
     @property
-    def tools(self) -> tuple[str, ...]:  # type: ignore[override] # found out when it is asked for
+    def tools(self) -> tuple[str, ...]:
         from nbdeploy.registry import targets  # noqa: PLC0415 - only of the targets that are used
 
         try:
-            return ("pillow", "numpy", *targets.load(self.one.target).tools)
+            return (*self.spec.subject.deploys, *targets.load(self.one.target).tools)
         except MissingExtra:
             return ()
 
@@ -261,6 +274,8 @@ def steps_of(spec: Spec) -> tuple[Step, ...]:
 
 def digest_of(images: Any) -> str:
     """One hash of a set's files, labels, turns and sides."""
+    if isinstance(images, Labelled):
+        return digest_of_examples(images)
     from nbdeploy.pipeline.hashes import digest  # noqa: PLC0415
 
     rows: dict[str, str] = {}
@@ -271,7 +286,10 @@ def digest_of(images: Any) -> str:
 
 
 def _files(place: Path, spec: Spec) -> Iterator[Path]:
-    """The files that the data is read from; what a person writes beside the pictures is none of them."""
+    """The files that the data is read from; what a person writes beside them is none of them."""
+    if spec.subject is not PICTURES:
+        yield from files_of(spec)
+        return
     if place.is_dir():
         from nbdeploy.data.listing import list_folder  # noqa: PLC0415
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -155,6 +155,13 @@ class Walk:
         findings = json.loads(self.work.clean_file.read_text(encoding="utf-8"))["findings"]
         for kind, limit in limits.items():
             over = [row for row in findings if row["kind"] == kind and row["score"] >= limit]
-            first = f", the first {over[0]['path']}" if over else ""
+            first = f", the first {_where(over[0])}" if over else ""
             words = f"{len(over):,} undecided {kind} of {limit:g} or more{first}"
             yield GateResult("clean", not over, words)
+
+
+def _where(row: Mapping[str, Any]) -> str:
+    """Where a finding is: a file, and in it a line or row, and a column."""
+    line = f"line {row['line']}" if row.get("line") is not None else ""
+    place = line or (f"row {row['row']}" if row.get("row") is not None else "")
+    return " ".join([row["path"], ", ".join(part for part in (place, row.get("column")) if part)]).strip()

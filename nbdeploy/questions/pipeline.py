@@ -33,8 +33,10 @@ def init_options(parser: Parser, *, notebook: bool) -> None:
     """Give `parser` the options of `init`."""
     del notebook
     parser.add_argument("folder", nargs="?", metavar="DIR", default=".", help="the folder to write the project in (.)")
-    what = "your data: a folder of pictures, one sub-folder a class; or a .csv, .zip or .tar"
+    what = "your data: a folder of pictures or .txt files, one sub-folder a class; or a .csv, .zip or .tar"
     parser.add_argument("--data", metavar="DATA", required=True, help=what)
+    parser.add_argument("--label", metavar="COLUMN", help="DATA is a table: the column to tell")
+    parser.add_argument("--text", metavar="COLUMN", help="with --label: learn from the texts in this column alone")
     names = ", ".join(targets)
     parser.add_argument("--target", type=TARGET, default="tflite", help=f"what the bundle is for: {names} (tflite)")
     parser.add_argument("--name", help="what the model is called (the folder's name)")

@@ -16,6 +16,9 @@ from nbdeploy.training.recorded import outcome
 if TYPE_CHECKING:
     from fastai.learner import Learner
 
+OF_ALL = frozenset({"epochs", "lr", "batch_size", "keep", "seed", "cbs", "log"})
+"""The keywords of `nbdeploy.train` that hold for rows and texts too; of `lr` not "find"."""
+
 
 def train_labelled(
     data: Any, *, label: str | None, text: str | None, seed: int, of_pictures: Mapping[str, bool], **asked: Any
