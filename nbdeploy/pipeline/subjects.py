@@ -56,6 +56,8 @@ _OF_TEXTS = (
     "near_duplicate",
     "empty_text",
     "encoding_damage",
+    "suspicious_category",
+    "ragged_row",
 )
 _OF_COLUMNS = (
     "leaking_column",
@@ -136,25 +138,29 @@ def check_clean(subject: Subject, spot: Spot | None) -> None:
             "Correct the data itself, or leave out kinds of findings with exclude:.",
         )
     out = _OF_ROWS if subject is ROWS else _OF_TEXTS
+    known = (*out, *_OF_COLUMNS)
     excluded = spot.value.get("exclude")
     for one in () if excluded is None else excluded.value if isinstance(excluded.value, list) else [excluded]:
         if one.value not in out:
             raise one.wrong(f"{one.value} leaves out no {subject.noun}s.", _instead(one.value, subject, out))
     limits = spot.value.get("fail_on")
     for name, one in () if limits is None else limits.value.items():
-        if name not in {*_OF_ROWS, *_OF_TEXTS, *_OF_COLUMNS}:
+        if name not in {*out, *_OF_COLUMNS}:
             raise one.wrong(
-                f"{name} is not looked for in {subject.noun}s.",
-                f"Of {subject.noun}s: {', '.join((*out, *_OF_COLUMNS))}.",
+                f"{name} is not looked for in {subject.noun}s.", _equal(name) or f"Known: {', '.join(known)}."
             )
 
 
 def _instead(kind: str, subject: Subject, out: tuple[str, ...]) -> str:
-    if subject is ROWS and kind == "exact_duplicate":
-        return "Equal rows are duplicate_row."
-    if subject is TEXTS and kind == "duplicate_row":
-        return "Equal texts are exact_duplicate."
+    if equal := _equal(kind):
+        return equal
     if kind in _OF_COLUMNS:
         choose = "Name the columns to learn from in data: columns: [...], or stop" if subject is ROWS else "Stop"
         return f"{choose} at it: fail_on: {{{kind}: 0.9}}"
     return f"Kinds whose {subject.noun}s can be left out: {', '.join(out)}."
+
+
+def _equal(kind: str) -> str:
+    """The word for the same of the other subject."""
+    said = {"exact_duplicate": "Equal rows are duplicate_row.", "duplicate_row": "Equal texts are exact_duplicate."}
+    return said.get(kind, "")

@@ -165,6 +165,7 @@ def test_what_is_not_listed_whole_is_not_left_out_in_part(table: Project, monkey
         ("seed: 1", "clean: {exclude: [exact_duplicate]}", "leaves out no rows.\nEqual rows are duplicate_row."),
         ("seed: 1", "clean: {exclude: leaking_column}", "line 2: leaking_column leaves out no rows.\nName the columns"),
         ("seed: 1", "clean: {exclude: blurred}", "line 2: blurred leaves out no rows.\nKinds whose rows can be left"),
+        ("seed: 1", "clean: {fail_on: {exact_duplicate: 1}}", "looked for in rows.\nEqual rows are duplicate_row."),
         ("seed: 1", "clean: {fail_on: {blurred: 0.9}}", "line 2: blurred is not looked for in rows."),
     ],
 )
