@@ -84,15 +84,8 @@ CLEAN = Section(
 def _train_keywords() -> dict[str, inspect.Parameter]:
     from nbdeploy.training.images import train  # noqa: PLC0415 - numpy and Pillow
 
-    others = {
-        "images",
-        "label",
-        "text",
-        "seed",
-        "cbs",
-        "resume",
-        "metrics",
-    }  # the pipeline's own, and what is no plain data
+    # The pipeline's own, and what is no plain data.
+    others = {"images", "label", "text", "seed", "cbs", "resume", "metrics"}
     return {name: one for name, one in inspect.signature(train).parameters.items() if name not in others}
 
 
