@@ -32,6 +32,12 @@ SMALLER = (
 )
 """What is made smaller of a command before it is run: a pattern, and what stands in its place."""
 EACH = 12
+PIPELINE = """
+name: pets
+data: {from: data/pets}
+train: {arch: test_resnet, size: 32, epochs: 1, pretrained: false}
+deploy: [{target: tflite, latency_runs: 0}]
+"""
 
 
 class Sandbox:
@@ -104,6 +110,7 @@ class Sandbox:
             for i, kind in enumerate(kinds)
         )
         Path("penguins.csv").write_text(f"species,bill_length_mm,flipper_length_mm,sex\n{rows}", encoding="utf-8")
+        Path("pipeline.yaml").write_text(PIPELINE, encoding="utf-8")
         self.cell("learn = %train data/digits --arch resnet18 --epochs 1 --from-scratch --no-flip")
         nd.export(self.shell.user_ns["learn"], name="model").save("build/model")
         self.terminal("nbdeploy deploy build/model --target cloud -o build/cloud")
