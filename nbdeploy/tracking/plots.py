@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from nbdeploy.core.figures import ACCENT, FAILED, LINE, MUTED, PLAIN, TEXT, WARNED, drawing, frame
 from nbdeploy.core.numbers import number
 from nbdeploy.errors import UnknownName, UsageError
-from nbdeploy.tracking.shown import less_is_better, metric_columns, param_columns, show, title
+from nbdeploy.tracking.shown import less_is_better, metric_columns, param_columns, show, tick, title
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -238,7 +238,7 @@ def _curves(panel: Axes, name: str, runs: Sequence[Run], held: Any) -> None:
         few = len(points) <= 10  # noqa: PLR2004 - more dots would hide the line
         panel.plot(x, y, color=colour, linestyle=style, marker="o" if few else "", markersize=3.5, label=run.id)
     panel.xaxis.set_major_locator(MaxNLocator(nbins=5, integer=True))
-    panel.yaxis.set_major_formatter(lambda value, _: show(name, float(value)))
+    panel.yaxis.set_major_formatter(lambda value, _: tick(name, float(value)))
     panel.set_xlabel("epoch", color=MUTED, fontsize=9)
 
 
@@ -263,7 +263,7 @@ def _over_time(panel: Axes, name: str, runs: Sequence[Run]) -> None:
     panel.margins(x=0.08, y=0.18)
     panel.set_xticks([0, len(values) - 1] if len(values) > 1 else [0])
     panel.set_xticklabels([f"{run.began.astimezone():%d %b %H:%M}" for run in dict.fromkeys((runs[0], runs[-1]))])
-    panel.yaxis.set_major_formatter(lambda value, _: show(name, float(value)))
+    panel.yaxis.set_major_formatter(lambda value, _: tick(name, float(value)))
     panel.set_xlabel(f"{len(values)} runs, oldest first", color=MUTED, fontsize=9)
 
 

@@ -98,7 +98,7 @@ def _steps(run: Run) -> list[tuple[str, str]]:
         pins = " ".join(f'"{name}=={version}"' for name, version in packages.items())
         steps.append((f"the packages, in Python {run.environment['python']}", f"pip install {pins}"))
     if run.data.get("source"):
-        mark = f", fingerprint {run.data['fingerprint']}" if run.data.get("fingerprint") else ""
+        mark = f", fingerprint {run.data['fingerprint'][:12]}" if run.data.get("fingerprint") else ""
         steps.append((f"the data{mark}", str(run.data["source"])))
     if run.origin:
         steps.append((f"the model, which {run.origin} made", f'nd.runs()["{run.origin}"].reproduce()'))

@@ -37,6 +37,11 @@ def show(name: str, value: Any) -> str:
     return _figure(name, value)
 
 
+def tick(name: str, value: float) -> str:
+    """What stands at a tick of an axis; nothing beyond the whole of a share, where an axis has room to breathe."""
+    return "" if name.startswith(_SHARES) and not 0 <= value <= 1 else show(name, value)
+
+
 def _figure(name: str, value: float) -> str:
     if name.startswith(_SHARES) and 0 <= value <= 1:
         return numbers.percent(value)
