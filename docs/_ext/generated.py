@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import nbdeploy
 from nbdeploy import errors, registry
 from nbdeploy.cli import parser
+from nbdeploy.data.divided import Divided
 from nbdeploy.options import MAGICS, VERBS, add_options
 from nbdeploy.parsing import Parser
 from nbdeploy.providers.base import Setting
@@ -200,7 +201,8 @@ def _option(action: argparse.Action) -> tuple[str, str]:
 def _auto(name: str) -> str:
     value = getattr(nbdeploy, name)
     if inspect.isclass(value):
-        return f".. autoclass:: nbdeploy.{name}{_widget(value)}\n    :members:\n    :undoc-members:"
+        more = "\n    :inherited-members:" if issubclass(value, Divided) else ""
+        return f".. autoclass:: nbdeploy.{name}{_widget(value)}\n    :members:\n    :undoc-members:{more}"
     if callable(value):
         return f".. autofunction:: nbdeploy.{name}"
     kind = type(value).__name__

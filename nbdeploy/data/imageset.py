@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import hashlib
-from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from nbdeploy.core.finding import Edit
+from nbdeploy.data.divided import Divided
 from nbdeploy.data.records import ImageFile, SetAside, count
 
 if TYPE_CHECKING:
@@ -20,7 +18,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class ImageSet:
+class ImageSet(Divided[ImageFile]):
     """Files with labels, a split, hashes, and where each came from. Making one changes nothing on disk.
 
     Files that cannot be read are in `set_aside` with the reason, and are named in one warning. Raises DataError where
@@ -132,33 +130,6 @@ class ImageSet:
 
         return from_urls(urls, out, labels=labels, valid=valid, seed=seed)
 
-    @cached_property
-    def labels(self) -> tuple[str, ...]:
-        """The classes, sorted: the order of the model's answers."""
-        return tuple(sorted({file.label for file in self.files}))
-
-    @cached_property
-    def train(self) -> tuple[ImageFile, ...]:
-        """The files to learn from."""
-        return tuple(file for file in self.files if file.split == "train")
-
-    @cached_property
-    def valid(self) -> tuple[ImageFile, ...]:
-        """The files held out."""
-        return tuple(file for file in self.files if file.split == "valid")
-
-    @cached_property
-    def counts(self) -> dict[str, tuple[int, int]]:
-        """Label -> (number of training files, number held out)."""
-        train, valid = (Counter(file.label for file in side) for side in (self.train, self.valid))
-        return {label: (train[label], valid[label]) for label in self.labels}
-
-    @cached_property
-    def fingerprint(self) -> str:
-        """Hex SHA-256 of every file's hash and label, whatever their names, places and split."""
-        lines = sorted(f"{file.sha256} {file.label}\n" for file in self.files)
-        return hashlib.sha256("".join(lines).encode()).hexdigest()
-
     def apply(self, edits: Iterable[Edit]) -> ImageSet:
         """A new ImageSet with `edits` made, a list of Edits or a Journal; nothing on disk changes.
 
@@ -182,12 +153,6 @@ class ImageSet:
         from nbdeploy.data.copying import copy_files, write_manifest  # noqa: PLC0415 - loads Pillow
 
         return (write_manifest if manifest else copy_files)(self.files, Path(out))
-
-    def __len__(self) -> int:
-        return len(self.files)
-
-    def __iter__(self) -> Iterator[ImageFile]:
-        return iter(self.files)
 
     def to_frame(self) -> pd.DataFrame:
         """One row a file: path, label, is_valid, sha256, group, source, width, height, notes."""

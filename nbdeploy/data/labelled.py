@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections import Counter
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property
 from typing import ClassVar, Self
 
+from nbdeploy.data.divided import Divided
 from nbdeploy.data.frames import Table as Read
 from nbdeploy.data.kept import KeptFile, Suffix
 from nbdeploy.data.records import Split, count, names
@@ -19,7 +18,7 @@ from nbdeploy.errors import DataError
 
 
 @dataclass(frozen=True, kw_only=True)
-class Labelled:
+class Labelled(Divided[KeptFile]):
     """Examples with labels and a split. Making one changes nothing on disk.
 
     Examples are seen as the raw files that they are deployed as; see `KeptFile`.
@@ -40,33 +39,6 @@ class Labelled:
     original: ClassVar[None] = None
     """Decisions are made about pictures; there is no other set behind this one."""
 
-    @cached_property
-    def labels(self) -> tuple[str, ...]:
-        """The classes, sorted: the order of the model's answers."""
-        return tuple(sorted({file.label for file in self.files}))
-
-    @cached_property
-    def train(self) -> tuple[KeptFile, ...]:
-        """What to learn from."""
-        return tuple(file for file in self.files if file.split == "train")
-
-    @cached_property
-    def valid(self) -> tuple[KeptFile, ...]:
-        """What is held out."""
-        return tuple(file for file in self.files if file.split == "valid")
-
-    @cached_property
-    def counts(self) -> dict[str, tuple[int, int]]:
-        """Label -> (number to train on, number held out)."""
-        train, valid = (Counter(file.label for file in side) for side in (self.train, self.valid))
-        return {label: (train[label], valid[label]) for label in self.labels}
-
-    @cached_property
-    def fingerprint(self) -> str:
-        """Hex SHA-256 of everything's content and label, whatever its order and split."""
-        lines = sorted(f"{file.sha256} {file.label}\n" for file in self.files)
-        return hashlib.sha256("".join(lines).encode()).hexdigest()
-
     def without(self, rows: Collection[int]) -> Self:
         """A new one without what stands at these positions of what was read; all else stays on its side.
 
@@ -78,12 +50,6 @@ class Labelled:
         if len({file.label for file in files}) < 2:  # noqa: PLR2004 - a choice needs two
             raise DataError("One class at most is left.", hint="Training needs at least two classes: leave out fewer.")
         return replace(self, files=files, rows=tuple(row for _, row in left))
-
-    def __len__(self) -> int:
-        return len(self.files)
-
-    def __iter__(self) -> Iterator[KeptFile]:
-        return iter(self.files)
 
     def __repr__(self) -> str:
         skipped = "".join(f", {number:,} {kind} left out" for kind, number in self.skipped)
