@@ -4,10 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from nbdeploy import registry
 from nbdeploy.checkup import Readiness, doctor
 from nbdeploy.core.recipe import RECIPES
+from nbdeploy.errors import UsageError
+
+if TYPE_CHECKING:
+    from nbdeploy.targets.base import Target
 
 _WORDS = {
     "fp32": "Full precision: the answers of the original, its full size.",
@@ -49,10 +54,10 @@ class Choice:
     """Whether a provider acts by itself; the others write files and commands for the person."""
 
 
-def offered() -> tuple[tuple[Choice, ...], tuple[Choice, ...]]:
-    """Targets and providers, those that are ready first."""
+def offered(kind: str = "image") -> tuple[tuple[Choice, ...], tuple[Choice, ...]]:
+    """Targets and providers, those first that are ready and take a model of that `kind` (see ``Signature.kind``)."""
     found = doctor()
-    targets = (_target(name, one) for name, one in found.targets.items())
+    targets = (_target(name, one, kind) for name, one in found.targets.items())
     providers = (_provider(name, one) for name, one in found.providers.items())
     return _sorted(targets), _sorted(providers)
 
@@ -66,11 +71,22 @@ def _sorted(choices: Iterable[Choice]) -> tuple[Choice, ...]:
     return tuple(sorted(choices, key=lambda one: not one.ready))
 
 
-def _target(name: str, found: Readiness) -> Choice:
-    recipes: tuple[str, ...] = ()
-    if found.ready:
-        recipes = tuple(registry.targets.load(name).recipes)
+def _target(name: str, found: Readiness, kind: str) -> Choice:
+    if not found.ready:
+        return Choice(name, found.summary, found.ready, _missing(found), found.install)
+    target = registry.targets.load(name)()
+    recipes = tuple(one for one in target.recipes if _takes(target, one, kind))
+    if not recipes:
+        return Choice(name, found.summary, ready=False, missing="takes pictures only")
     return Choice(name, found.summary, found.ready, _missing(found), found.install, recipes)
+
+
+def _takes(target: Target, recipe: str, kind: str) -> bool:
+    try:
+        target.check(RECIPES[recipe], kind)
+    except UsageError:
+        return False
+    return True
 
 
 def _provider(name: str, found: Readiness) -> Choice:

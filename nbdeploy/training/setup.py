@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from nbdeploy.core.hush import hushed
 from nbdeploy.data.decided import decided, unapplied
 from nbdeploy.data.imageset import ImageSet
+from nbdeploy.data.labelled import Labelled
 from nbdeploy.errors import DataError, NbdeployWarning, UsageError
 from nbdeploy.training.arch import Arch, find_arch, load_libraries
 from nbdeploy.training.classes import Weights
@@ -117,6 +118,10 @@ def prepared(
     _check(epochs=epochs, size=size, lr=lr, batch_size=batch_size, freeze_epochs=freeze_epochs, workers=workers)
     load_libraries()
     found = find_arch(arch)
+    if isinstance(images, Labelled):
+        raise UsageError(
+            f"This is for pictures, and what was given are {images.noun}s.", hint="Type: nd.train(data, lr=0.005)"
+        )
     if not isinstance(images, ImageSet):
         images = decided(ImageSet.from_folder(images, seed=seed))
     elif remark := unapplied(images):

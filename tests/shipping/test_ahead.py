@@ -38,6 +38,14 @@ def test_every_target_and_provider_is_offered_the_ready_ones_first(monkeypatch: 
     assert Choice("coreml", "", ready=False, missing="needs coremltools", install=missing.install) == offered()[0][-1]
 
 
+def test_a_model_of_rows_is_offered_only_what_takes_rows() -> None:
+    found = {one.name: one for one in offered("table")[0]}
+    assert found["onnx"].ready
+    assert "fp32" in found["onnx"].recipes
+    assert "static_int8" not in found["onnx"].recipes
+    assert ("takes pictures only", ()) == (found["coreml"].missing, found["coreml"].recipes)
+
+
 def test_every_recipe_has_words() -> None:
     assert [] == [name for name in RECIPES if not words_of(name).endswith(".")]
 

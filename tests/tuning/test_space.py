@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pandas as pd
 import pytest
 
 from nbdeploy.errors import UnknownName, UsageError
@@ -66,3 +67,14 @@ def test_the_first_trial_is_what_train_does_by_itself_where_the_space_holds_that
 def test_the_combinations_of_a_space_are_counted_where_they_can_be():
     assert 6 == len(list(_space(lr=1e-3, epochs=(1, 3)).every()))
     assert _space().every() is None
+
+
+def test_rows_and_texts_are_refused_in_words():
+    import nbdeploy as nd
+
+    frame = pd.DataFrame({"size": [float(i) for i in range(20)], "kind": ["a", "b"] * 10})
+    table = nd.Table.from_frame(frame, label="kind")
+    with pytest.raises(UsageError, match="Pictures can be tuned, and what was given are rows"):
+        nd.tune(table)
+    with pytest.raises(UsageError, match="This is for pictures, and what was given are rows"):
+        nd.find_lr(table)

@@ -17,6 +17,7 @@ from IPython.core.getipython import get_ipython
 from IPython.display import publish_display_data
 
 from nbdeploy.errors import NbdeployError, UsageError
+from nbdeploy.flow import kind_of
 from nbdeploy.jupyter.learners import IPYTHONS_OWN
 from nbdeploy.jupyter.widgets.base import joined, style
 from nbdeploy.jupyter.widgets.ship_look import card_of, choices_of, offer_of, shown, static
@@ -63,7 +64,8 @@ class Ship(anywidget.AnyWidget):
         self.shipment: Shipment = shipment(model)
         self._code = code or _name_of(model)
         asked = {"target": target, "recipe": recipe, "provider": provider, "name": name, "out": out}
-        self._offer = choices_of(asked, {"endpoint": endpoint, "settings": settings or {}, "more": more})
+        wanted = {"endpoint": endpoint, "settings": settings or {}, "more": more}
+        self._offer = choices_of(asked, wanted, kind_of(model) or "image")
         self._id = f"nbd-ship-{uuid.uuid4().hex}"
         self._published, self._late = 0.0, False
         self._lock = threading.Lock()

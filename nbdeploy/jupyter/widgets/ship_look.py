@@ -54,13 +54,13 @@ class Offer:
 
 
 @cache
-def _offered() -> tuple[tuple[Choice, ...], tuple[Choice, ...]]:
-    return offered()
+def _offered(kind: str) -> tuple[tuple[Choice, ...], tuple[Choice, ...]]:
+    return offered(kind)
 
 
-def choices_of(asked: Mapping[str, str | None], more: Mapping[str, Any]) -> Offer:
-    """The Offer that begins with what was asked for. Raises UnknownName."""
-    some, places = _offered()
+def choices_of(asked: Mapping[str, str | None], more: Mapping[str, Any], kind: str) -> Offer:
+    """The Offer for a model of that `kind`, which begins with what was asked for. Raises UnknownName."""
+    some, places = _offered(kind)
     target = targets.canonical(asked["target"]) if asked["target"] else _usual(some)
     provider = providers.canonical(asked["provider"]) if asked["provider"] else ""
     recipe = recipe_named(asked["recipe"]).name if asked["recipe"] else _FIRST_RECIPE

@@ -87,8 +87,8 @@ class Choose {
   }
 
   missing(other) {
-    return h("details", { class: "nbd-missing" }, h("summary", { tabindex: "0", "data-place": "missing" }, `${other.length} more, not installed here`),
-      h("ul", {}, ...other.map((one) => h("li", {}, h("strong", {}, one.name), ` ${one.summary}; ${one.missing}. Type: `, h("code", {}, one.install)))));
+    return h("details", { class: "nbd-missing" }, h("summary", { tabindex: "0", "data-place": "missing" }, `${other.length} more, not for this model or not installed here`),
+      h("ul", {}, ...other.map((one) => h("li", {}, h("strong", {}, one.name), ` ${one.summary}; ${one.missing}.`, one.install && " Type: ", one.install && h("code", {}, one.install)))));
   }
 
   drawRecipes(state) {
