@@ -72,7 +72,7 @@ def test_the_combinations_of_a_space_are_counted_where_they_can_be():
 def test_rows_and_texts_are_refused_in_words():
     import nbdeploy as nd
 
-    frame = pd.DataFrame({"size": [float(i) for i in range(20)], "kind": ["a", "b"] * 10})
+    frame = pd.DataFrame({"size": [i * i % 37 + 0.5 for i in range(20)], "kind": ["a", "b"] * 10})
     table = nd.Table.from_frame(frame, label="kind")
     with pytest.raises(UsageError, match="Pictures can be tuned, and what was given are rows"):
         nd.tune(table)
