@@ -156,6 +156,7 @@ def test_a_range_is_one_decision_and_one_undo(widget: Widget) -> None:
     widget.press("Shift+Z")
     widget.said("Again: 2 pictures excluded")
     widget.press("Control+z")
+    widget.said("Taken back: 2 pictures excluded")
     assert ["exclude", "exclude", "undo", "redo", "undo"] == [mark.split()[0] for mark in widget.marks()[-5:]]
 
 
