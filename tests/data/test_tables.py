@@ -289,7 +289,7 @@ def test_odd_values_stop_nothing():
             "bytes": [b"x", b"y", b"z", b"x"],
             "endless": [np.inf, -np.inf, 1, 2],
             "huge": [2**2000, 1, 2, 3],
-            "torn": np.array(["\ud800x", "b", "c", "d"], dtype=object),  # pyarrow, where it is there, refuses it
+            "torn": pd.Series(["\ud800x", "b", "c", "d"], ["same"] * 4, dtype=object),  # pyarrow would refuse it
         },
         index=["same"] * 4,
     )
