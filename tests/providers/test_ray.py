@@ -250,6 +250,7 @@ def test_an_interrupted_wait_for_ray_ends_what_was_started(
             raise KeyboardInterrupt
             yield ""
 
+    monkeypatch.setenv("NBDEPLOY_RUNS", "off")  # which asks git, by a process of the same class
     monkeypatch.setattr(rayplace.subprocess, "Popen", Process)
     monkeypatch.setattr(rayplace, "_end", lambda *which: ended.append(which))
     with pytest.raises(KeyboardInterrupt):

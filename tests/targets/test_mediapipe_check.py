@@ -27,7 +27,7 @@ def bundle(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
     signature = Signature(
         width=4, height=4, channels=3, labels=("x", "y"), steps=(Step(op="exact_size", width=4, height=4),)
     )
-    pixels = types.SimpleNamespace(pixels=lambda _: np.zeros((1, 4, 4, 3), dtype=np.uint8))
+    pixels = types.SimpleNamespace(prepare=lambda _: np.zeros((1, 4, 4, 3), dtype=np.uint8))
     return types.SimpleNamespace(
         path=tmp_path, model=tmp_path / "model.tflite", signature=signature, labels=signature.labels, classifier=pixels
     )
