@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
@@ -44,7 +45,9 @@ def train_table(
 
     rows = len(table.train)
     batch = min(batch_size or min(256, max(16, rows // 16)), rows)
-    with seeded(seed):
+    with seeded(seed), warnings.catch_warnings():
+        # pandas gives out views that cannot be written to, and torch only reads them.
+        warnings.filterwarnings("ignore", message="The given NumPy array is not writable", category=UserWarning)
         dls = dataloaders(table, batch_size=batch)
         layers = [64, 32] if rows <= _FEW else [200, 100]
         learn = tabular_learner(dls, layers=layers, config=tabular_config(ps=[0.1, 0.05]), metrics=accuracy)
