@@ -29,20 +29,20 @@ gates: {accuracy: ">= .95", size_bytes: "< 5 MB"}
 
 
 def read(text: str) -> Any:
-    return read_spec(text, Path("/work/pets"), "pipeline.yaml")
+    return read_spec(text, Path("/home/ada/pets"), "pipeline.yaml")
 
 
 def test_everything_that_a_file_may_say_is_read() -> None:
     spec = read(WHOLE)
-    assert (spec.name, spec.seed, spec.root) == ("pets", 7, Path("/work/pets"))
+    assert (spec.name, spec.seed, spec.root) == ("pets", 7, Path("/home/ada/pets"))
     assert spec.data == {"from": "data/pets", "valid": 0.3}
     assert spec.clean["fail_on"] == {"label_error": 0.9}
     assert spec.train == {"arch": "resnet34", "epochs": 2, "size": 64, "lr": 0.001, "pretrained": False}
-    assert spec.model == Path("/work/pets/models/pets")
+    assert spec.model == Path("/home/ada/pets/models/pets")
     assert [(one.label, str(one.out)) for one in spec.bundles] == [
-        ("tflite-fp32", "/work/pets/build/x-fp32"),
-        ("tflite-static_int8", "/work/pets/build/x-static_int8"),
-        ("cloud-fp32", "/work/pets/build/pets-cloud"),
+        ("tflite-fp32", "/home/ada/pets/build/x-fp32"),
+        ("tflite-static_int8", "/home/ada/pets/build/x-static_int8"),
+        ("cloud-fp32", "/home/ada/pets/build/pets-cloud"),
     ]
     assert spec.bundles[0].keywords == {"version": "1.10"}
     assert spec.bundles[2].place.settings == {"port": "8080"}
@@ -90,9 +90,9 @@ def test_little_is_enough() -> None:
         (
             "[fp32, static_int8], out: build/x",
             "fp32, out: models/pets/x",
-            "would lie in one another: /work/pets/models",
+            "would lie in one another: /home/ada/pets/models",
         ),
-        ("out: build/x", "out: data/pets/x", "would lie in one another: /work/pets/data/pets and"),
+        ("out: build/x", "out: data/pets/x", "would lie in one another: /home/ada/pets/data/pets and"),
         ("data: {from: data/pets, valid: 0.3}\n", "", "line 1: data is missing in a pipeline."),
         ("clean: {", "clean: {{", "this is not YAML"),
         ("seed: 7", "seed: !!python/object:os.system 7", "could not determine a constructor"),
