@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -246,11 +247,8 @@ def test_a_project_of_rows_is_written_and_really_run(tmp_path: Path, monkeypatch
     assert result.steps["train"].figures["learned_from"] == "4 columns"
 
 
-def test_a_pipeline_of_texts_is_really_run(tmp_path: Path) -> None:
-    import shutil
-
-    from nbdeploy.core.files import cache_dir
-
+def test_a_pipeline_of_texts_is_really_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("NBDEPLOY_CACHE", str(tmp_path / "cache"))
     sayings().to_csv(tmp_path / "said.csv", index=False)
     text = """\
 data: {from: said.csv, label: topic, text: said}
@@ -261,7 +259,7 @@ gates: {agreement: ">= 99 %"}
 """
     result = Pipeline.parse(text, folder=tmp_path).run(until="train")
     assert result.steps["train"].told.endswith(" words and parts of words")
-    shutil.rmtree(cache_dir() / "rows")  # as on another machine
+    shutil.rmtree(tmp_path / "cache" / "rows")  # as on another machine
     result = Pipeline.parse(text, folder=tmp_path).run()
     assert [gate.ok for gate in result.gates] == [True, True]
     assert result.bundles["torch-fp32"].predict("a pear, a plum and a cherry").label == "fruit"

@@ -56,6 +56,20 @@ def _rewrite(model: Path, change: Any) -> None:
     model.write_bytes(new.getvalue())
 
 
+def test_a_loaded_model_leaves_the_threads_of_the_process_as_they_are(model: Path) -> None:
+    import torch
+
+    before = torch.get_num_threads()
+    try:
+        torch.set_num_threads(3)  # what another part of the notebook chose
+        load(str(model), 0)
+        assert 3 == torch.get_num_threads()
+        load(str(model), 1)
+        assert 1 == torch.get_num_threads()
+    finally:
+        torch.set_num_threads(before)
+
+
 def test_the_code_of_a_bundle_refuses_a_pickled_constant_and_runs_nothing(model: Path, tmp_path: Path) -> None:
     import pickle
 

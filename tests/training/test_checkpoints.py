@@ -19,6 +19,7 @@ from tests.training.small import train_micro, write_two
 
 KILLED = """
 import os, signal, sys
+import torch
 from fastai.callback.core import Callback
 from tests.training.small import train_micro
 
@@ -30,6 +31,7 @@ class Kill(Callback):
         if self.epochs == 2:
             os.kill(os.getpid(), signal.SIGKILL)
 
+torch.set_num_threads(int(sys.argv[2]))  # sums depend on it
 train_micro(sys.argv[1], epochs=4, cbs=[Kill()])
 """
 
@@ -40,9 +42,8 @@ def killed(root, tmp_path_factory):
     place = tmp_path_factory.mktemp("killed")
     folder = write_two(place / "pictures")
     environment = {**os.environ, "PYTHONPATH": str(root), "NBDEPLOY_CACHE": str(place / "cache")}
-    done = subprocess.run(
-        [sys.executable, "-c", KILLED, str(folder)], env=environment, capture_output=True, check=False
-    )
+    command = [sys.executable, "-c", KILLED, str(folder), str(torch.get_num_threads())]
+    done = subprocess.run(command, env=environment, capture_output=True, check=False)
     assert -signal.SIGKILL == done.returncode, done.stderr.decode()
     return place
 

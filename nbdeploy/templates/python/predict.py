@@ -181,8 +181,9 @@ _STEPS: dict[str, Callable[[Image.Image, dict[str, Any]], Image.Image]] = {
 class Classifier:
     """The model of one bundle, loaded once.
 
-    `threads` is the number of CPU threads of the runtime, 0 for all. `run` may replace the bundle's own runtime.py: it
-    takes (model path, threads) and gives a function from the model's input to float32 [classes].
+    `threads` is the number of CPU threads of the runtime, 0 for all (PyTorch: what its process has). `load` may replace
+    the bundle's own runtime.py: it takes (model path, threads) and gives a function from the model's input to float32
+    [classes].
     """
 
     def __init__(

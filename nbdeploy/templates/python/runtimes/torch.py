@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import json
-import os
 import warnings
 import zipfile
 from pathlib import Path
@@ -23,13 +22,17 @@ class Refused(ValueError):
 
 
 def load(path: str, threads: int) -> Callable[[np.ndarray], np.ndarray]:
-    """A function from uint8 [1, H, W, C] to float32 [classes]; `threads` 0 means one a CPU, in the whole process.
+    """A function from uint8 [1, H, W, C] to float32 [classes]; `threads` 0 leaves the number that this process has.
+
+    PyTorch has one number of threads a process (by itself one a core), and what else runs in it, a training perhaps,
+    would compute other sums with another. Any other `threads` is set for the whole process.
 
     Raises Refused for a file that holds a pickle: loading it could run code.
     """
     data = Path(path).read_bytes()
     refuse_pickles(data)
-    torch.set_num_threads(threads or os.cpu_count() or 1)
+    if threads:
+        torch.set_num_threads(threads)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         module = torch.export.load(io.BytesIO(data)).module()
