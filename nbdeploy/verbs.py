@@ -198,7 +198,7 @@ def init(args: argparse.Namespace) -> Done:
 
 def _beside(model: Any, data: str) -> Any:
     """The data given beside a model: an ImageSet, or the path of rows or texts for a model that takes these."""
-    from nbdeploy.flow import kind_of  # noqa: PLC0415 - called lazily
+    from nbdeploy.model import kind_of  # noqa: PLC0415 - called lazily
 
     return data if kind_of(model) in {"table", "text"} else read_images(data, {})[0]
 
