@@ -18,11 +18,12 @@ from nbdeploy.core.progress import step
 from nbdeploy.core.report import Check, Status
 from nbdeploy.errors import ProviderError
 from nbdeploy.providers import store
-from nbdeploy.providers.base import Plan, Provider, Record, Setting
+from nbdeploy.providers.base import Plan, Price, Provider, Record, Setting
 from nbdeploy.providers.probe import insist, probe
 from nbdeploy.providers.rayservice import HOSTS, PARTS, cluster_files
+from nbdeploy.providers.releases import before, checked, insist_new, tag_of
 from nbdeploy.providers.site import needs_server
-from nbdeploy.providers.written import HASH, checked, given_price, hashed, tag_of
+from nbdeploy.providers.written import HASH
 
 if TYPE_CHECKING:
     from nbdeploy.core.bundle import Bundle
@@ -63,7 +64,7 @@ class RayProvider(Provider):
         given, tag = self.given, tag_of(bundle)
         copies = given["replicas"] + (f" to {given['max']}" if given["max"] else "")
         where = given["address"] or "a cluster of this machine's own, which nbdeploy starts"
-        price = given_price(given["price"], where)
+        price = Price.given(given["price"], where)
         return Plan(
             provider=self.name,
             name=checked(name),
@@ -111,8 +112,7 @@ class RayProvider(Provider):
         return list(self._ask("logs", record, lines=lines)["lines"])
 
     def update(self, bundle: Bundle, record: Record) -> Record:
-        if tag_of(bundle) == record["tags"][-1]:
-            raise ProviderError(f"{record['name']} has this very release.", hint="Update with another bundle.")
+        insist_new(record["name"], tag_of(bundle), record["tags"])
         try:
             return self._release(bundle, record, store.token(record["name"]))
         except BaseException:
@@ -120,11 +120,8 @@ class RayProvider(Provider):
             raise
 
     def rollback(self, record: Record) -> Record:
-        if len(record["tags"]) < 2:  # noqa: PLR2004 - the release now and the one before
-            raise ProviderError(
-                f"{record['name']} has no release before {record['tags'][-1]}.", hint="Nothing was changed."
-            )
-        self._ask("deploy", record, **self._told(record, record["tags"][-2], store.token(record["name"])))
+        release = before(record["name"], record["tags"])
+        self._ask("deploy", record, **self._told(record, release, store.token(record["name"])))
         return {**record, "tags": record["tags"][:-1]}
 
     def remove(self, record: Record) -> None:
@@ -181,7 +178,7 @@ class RayProvider(Provider):
         replicas, cpus = int(given["replicas"]), float(given["cpus"])
         most = int(given["max"] or replicas)
         threads = {"NBDEPLOY_THREADS": str(max(1, int(cpus))), "ORT_DISABLE_TELEMETRY": "1"}
-        env = {**threads, **({"NBDEPLOY_TOKEN_SHA256": hashed(token)} if token else {})}
+        env = {**threads, **({"NBDEPLOY_TOKEN_SHA256": store.hashed(token)} if token else {})}
         here = {"PYTHONPATH": str(folder), "NBDEPLOY_BUNDLE": str(folder / "bundle")} if self._local else {}
         return {
             "name": record["name"],

@@ -7,7 +7,8 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from nbdeploy.providers.written import as_yaml, tag_of
+from nbdeploy.providers.plain import as_yaml
+from nbdeploy.providers.releases import tag_of
 
 if TYPE_CHECKING:
     from nbdeploy.core.bundle import Bundle
