@@ -152,7 +152,7 @@ def _complete(top: Parser) -> None:
         for action in (action for verb in _below(top).values() for action in verb.actions()):
             if isinstance(action.type, Named):
                 names = action.type.names
-                action.completer = lambda names=names, **_: list(names())
+                action.completer = lambda names=names, **_: list(names())  # type: ignore[attr-defined] # argcomplete's
         argcomplete.autocomplete(top)
 
 
