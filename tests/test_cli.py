@@ -46,6 +46,10 @@ def test_every_verb_has_help_with_an_example(name: str, capsys: pytest.CaptureFi
     assert "--json" in shown
 
 
+def test_every_verb_that_has_options_is_done_by_something() -> None:
+    assert set(VERBS) == set(DO)
+
+
 @pytest.mark.parametrize("name", sorted(VERBS))
 def test_the_example_of_every_verb_parses(name: str) -> None:
     add_options(Parser(), name).parse_args(VERBS[name].example.split())
