@@ -74,5 +74,5 @@ def write_context(bundle: Bundle, folder: Path, *, base: str = BASE) -> None:
     """Copy the bundle into `folder`, with what `containerfile` gives."""
     for path in copied(bundle, folder):
         path.chmod(0o644)  # the image's user is another one
-    for path, content in containerfile(bundle, base=base).items():
-        (folder / path).write_text(content, encoding="utf-8")
+    for name, content in containerfile(bundle, base=base).items():
+        (folder / name).write_text(content, encoding="utf-8")

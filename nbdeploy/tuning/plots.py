@@ -25,6 +25,7 @@ def plots(tuning: Tuning) -> Figure:
     """History and importance, and a panel for every objective beside accuracy."""
     others = [name for name in tuning.objectives if name != "accuracy"]
     rows = 2 if others else 1
+    figure: Figure
     with drawing() as plt:
         figure, panels = plt.subplots(rows, 2, figsize=(10.4, 3.5 * rows), squeeze=False, layout="constrained")
         plt.close(figure)  # it is shown as the value of a cell, once

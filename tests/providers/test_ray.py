@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import io
 import json
+import subprocess
 import sys
 import time
 from collections.abc import Iterator
@@ -217,7 +218,10 @@ def test_an_interrupted_start_leaves_no_process(
     started: list[psutil.Popen] = []
 
     def hold(folder: Path, _: Any) -> int:
-        started.append(psutil.Popen([sys.executable, "-c", "import time; time.sleep(60)", str(folder)]))
+        code = "import time; print(flush=True); time.sleep(60)"
+        started.append(psutil.Popen([sys.executable, "-c", code, str(folder)], stdout=subprocess.PIPE))
+        with started[0].stdout as said:
+            said.readline()  # by now the system knows its command line, too
         return int(started[0].pid)
 
     def interrupted(*_: Any) -> None:
