@@ -150,13 +150,13 @@ def __dir__() -> list[str]:
 
 def load_ipython_extension(ipython: Any) -> None:
     """What ``%load_ext nbdeploy`` calls: adds the magics."""
-    from nbdeploy.jupyter.magics import load  # noqa: PLC0415 - IPython only inside a notebook
+    from nbdeploy.jupyter.loading import load  # noqa: PLC0415 - IPython only inside a notebook
 
     load(ipython)
 
 
 def unload_ipython_extension(ipython: Any) -> None:
     """What ``%unload_ext nbdeploy`` calls."""
-    from nbdeploy.jupyter.magics import unload  # noqa: PLC0415
+    from nbdeploy.jupyter.loading import unload  # noqa: PLC0415
 
     unload(ipython)

@@ -8,12 +8,12 @@ import platform
 import shutil
 import sys
 from dataclasses import asdict, dataclass
-from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 from nbdeploy.core import look
+from nbdeploy.core.versions import installed
 from nbdeploy.errors import MissingExtra
 from nbdeploy.registry import Entry, Registry, providers, targets
 from nbdeploy.verification.emulator import SETUP, Arm, arm, set_up
@@ -155,10 +155,7 @@ def _found(module: str) -> bool:
 
 
 def _version(package: str) -> str | None:
-    try:
-        return version(package)
-    except PackageNotFoundError:
-        return None
+    return installed(package).get(package)
 
 
 def _cpus() -> int:

@@ -20,7 +20,7 @@ from typing import Any
 
 from nbdeploy.errors import MissingExtra, NbdeployError, NbdeployWarning, UnknownName, explain, say, show_tracebacks
 from nbdeploy.options import VERBS, add_options
-from nbdeploy.parsing import Named, Parser
+from nbdeploy.parsing import Line, Named, Parser
 
 STOPPED = 130  # 128 + SIGINT, as shells count it
 SHELLS = ("bash", "zsh", "fish")
@@ -78,11 +78,11 @@ def _main(argv: list[str]) -> int:
     if args.verb == "completion":
         sys.stdout.write(_shell_code(args.shell))
         return 0
-    from nbdeploy import verbs  # noqa: PLC0415 - `nbdeploy --help` needs none of it
+    from nbdeploy.verbs import DO  # noqa: PLC0415 - `nbdeploy --help` needs none of it
 
     with _clean_output(), warnings.catch_warnings():
         _plain_warnings(everything=args.traceback)
-        done = getattr(verbs, args.verb)(args)
+        done = DO[args.verb](Line(_below(top)[args.verb], args))
     sys.stdout.write(_json(done.data) if args.json and not done.then else f"{done.text}\n")
     sys.stdout.flush()
     if done.then:
@@ -140,15 +140,19 @@ def _plain_warnings(*, everything: bool) -> None:
     warnings.showwarning = show
 
 
+def _below(top: Parser) -> dict[str, Parser]:
+    """The parser of each verb."""
+    return next(dict(action.choices) for action in top.actions() if isinstance(action.choices, dict))
+
+
 def _complete(top: Parser) -> None:
     with suppress(ModuleNotFoundError):
         import argcomplete  # noqa: PLC0415 - only a shell that completes needs it
 
-        below = next(action for action in top.actions() if isinstance(action.choices, dict)).choices
-        for action in (action for verb in dict(below or {}).values() for action in verb.actions()):
+        for action in (action for verb in _below(top).values() for action in verb.actions()):
             if isinstance(action.type, Named):
                 names = action.type.names
-                action.completer = lambda names=names, **_: list(names())
+                action.completer = lambda names=names, **_: list(names())  # type: ignore[attr-defined] # argcomplete's
         argcomplete.autocomplete(top)
 
 

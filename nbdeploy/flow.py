@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import dataclasses
-import json
 import tempfile
-import warnings
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,17 +13,15 @@ from nbdeploy.core.bundle import MANIFEST, Bundle
 from nbdeploy.core.calls import images_call
 from nbdeploy.core.files import check_place, file_name, new_folder, put_in_place
 from nbdeploy.core.recipe import Recipe, recipe_named
-from nbdeploy.core.reference import DataFile, spread
 from nbdeploy.core.report import Report
-from nbdeploy.core.signature import Signature
 from nbdeploy.core.working import phase
-from nbdeploy.errors import NbdeployError, NbdeployWarning, UsageError
+from nbdeploy.errors import UsageError
+from nbdeploy.model import as_program, kind_of
 from nbdeploy.tracking.deployments import recorded
 
 if TYPE_CHECKING:
     from nbdeploy.data.imageset import ImageSet
     from nbdeploy.data.labelled import Labelled
-    from nbdeploy.exporting.program import Program
     from nbdeploy.providers.table import Endpoints
     from nbdeploy.targets.base import Target
     from nbdeploy.tracking.runs import Runs
@@ -233,89 +228,3 @@ def _fingerprint(noted: Mapping[str, Any]) -> str:
         return labelled_from(source, label=label, text=text).fingerprint
     images: ImageSet = getattr(ImageSet, images_call(source, {})[0])(source)
     return (decided(images) if noted.get("decided") else images).fingerprint
-
-
-def as_program(
-    model: Any,
-    *,
-    images: ImageSet | Labelled | str | Path | None = None,
-    name: str | None = None,
-    verify_files: int | None = None,
-    calibration_files: int | None = None,
-    seed: int = 42,
-    trust_pickle: bool = False,
-) -> Program:
-    """The Program of whatever `deploy` takes as its model. A fastai pickle can run code: only with `trust_pickle`."""
-    from nbdeploy.data.decided import decided  # noqa: PLC0415
-    from nbdeploy.data.imageset import ImageSet  # noqa: PLC0415 - Pillow
-    from nbdeploy.exporting.pickled import unpickled  # noqa: PLC0415 - torch
-    from nbdeploy.exporting.program import Program  # noqa: PLC0415
-
-    if isinstance(model, str | Path):
-        path = Path(model)
-        model = unpickled(path, trust=trust_pickle) if path.is_file() else Program.load(path)
-    if isinstance(images, str | Path) and kind_of(model) == "image":
-        images = decided(ImageSet.from_folder(images, seed=seed))
-    if isinstance(model, Program):
-        program = _again(model, images, calibration_files, seed) if images is not None else model
-        if calibration_files is not None and len(program.reference.calibration) < calibration_files:
-            warnings.warn(
-                f"This model names {len(program.reference.calibration)} training files, not {calibration_files}; "
-                "images=nd.ImageSet.from_folder('...') (--data FOLDER) gives more.",
-                NbdeployWarning,
-                stacklevel=4,
-            )
-        bounded = program.reference.bounded(held_out=verify_files, calibration=calibration_files, seed=seed)
-        return dataclasses.replace(program, reference=bounded)
-    from nbdeploy.exporting.learner import export  # noqa: PLC0415 - fastai
-
-    bounds = {"verify_files": verify_files, "calibration_files": calibration_files}
-    given: dict[str, Any] = {key: most for key, most in bounds.items() if most is not None}
-    return export(model, images=images, name=name, seed=seed, **given)
-
-
-def _again(
-    program: Program, data: ImageSet | Labelled | str | Path, calibration_files: int | None, seed: int
-) -> Program:
-    """The program with its held-out files found again in `data`."""
-    if program.signature.given is None:
-        return _found_again(program, data, calibration_files, seed)  # type: ignore[arg-type] # a path was read
-    from nbdeploy.data.refound import written_again  # noqa: PLC0415 - pandas
-
-    held_out = written_again(program.signature, program.reference.held_out, data)
-    return dataclasses.replace(program, reference=dataclasses.replace(program.reference, held_out=held_out))
-
-
-def kind_of(model: Any) -> str | None:
-    """``image``, ``table`` or ``text``: what a model takes, without any work; None where that is not known yet."""
-    if not isinstance(model, str | Path):
-        from nbdeploy.exporting.rows import kind_of as of_learner  # noqa: PLC0415 - torch
-
-        return of_learner(model)
-    try:
-        raw = json.loads((Path(model) / "signature.json").read_text(encoding="utf-8"))
-        return Signature.from_dict(raw).kind
-    except (OSError, ValueError, TypeError, NbdeployError):  # what is wrong with it is said where it is loaded
-        return None
-
-
-def _found_again(program: Program, images: ImageSet, calibration_files: int | None, seed: int) -> Program:
-    """The program with the paths of its files replaced by those in `images` that have the same content.
-
-    Where more `calibration_files` are wanted than it names, training files of `images` are added.
-    """
-    # What is left out by now may have been held out then.
-    at = {file.sha256: str(file.path) for file in (images.original or images).files}
-    reference = program.reference
-
-    def moved(files: tuple[Any, ...]) -> tuple[Any, ...]:
-        return tuple(dataclasses.replace(file, path=at.get(file.sha256, file.path)) for file in files)
-
-    named = {file.sha256 for file in (*reference.held_out, *reference.calibration)}
-    others = [DataFile(str(file.path), file.sha256, file.label) for file in images.train if file.sha256 not in named]
-    lacking = max(0, (calibration_files or 0) - len(reference.calibration))
-    more = tuple(others[index] for index in spread(others, lacking, seed)) if lacking else ()
-    found = dataclasses.replace(
-        reference, held_out=moved(reference.held_out), calibration=(*moved(reference.calibration), *more)
-    )
-    return dataclasses.replace(program, reference=found)

@@ -1,14 +1,13 @@
 """The options of every verb, defined once: the terminal and the magics build their parsers from here.
 
 An option's destination is the name of the Python argument it stands for, and its default is that argument's default.
-So the values that differ from the defaults are the keywords of one call of the Python API (`given`), and the call can
-be printed for a person to copy (`python_call`).
+So the values that differ from the defaults are the keywords of one call of the Python API (`Line.given`), and the call
+can be printed for a person to copy (`python_call`).
 """
 
 from __future__ import annotations
 
-import argparse
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -32,13 +31,10 @@ __all__ = [
     "Code",
     "Verb",
     "add_options",
-    "given",
     "images_call",
     "python_call",
     "read_images",
 ]
-
-TERMINAL_ONLY = frozenset({"json", "traceback"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,18 +139,6 @@ def add_options(parser: Parser, verb: str, *, notebook: bool = False) -> Parser:
         parser.add_argument("--json", action="store_true", help="print one JSON document, all else on standard error")
         parser.add_argument("--traceback", action="store_true", help="show the whole traceback of an error")
     return parser
-
-
-def given(
-    parser: Parser, args: argparse.Namespace, *, leave: Collection[str] = (), only: Collection[str] | None = None
-) -> dict[str, Any]:
-    """The values that differ from the defaults, as keywords of the Python call, without `leave`, or `only` those."""
-    names = {action.dest for action in parser.actions()} - TERMINAL_ONLY - set(leave)
-    return {
-        name: value
-        for name, value in vars(args).items()
-        if name in names and (only is None or name in only) and value != parser.get_default(name)
-    }
 
 
 def read_images(path: str, settings: Mapping[str, Any], *, raw: bool = False) -> tuple[Any, str]:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import argparse
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, NoReturn
 
 from nbdeploy.errors import UnknownName, UsageError
+
+TERMINAL_ONLY = frozenset({"json", "traceback"})
 
 
 class Parser(argparse.ArgumentParser):
@@ -57,6 +59,23 @@ class Parser(argparse.ArgumentParser):
             name = word.partition("=")[0]
             if name not in known and (word.startswith("--") or word[:2] not in known):
                 raise UnknownName("option", name, [option for option in known if option.startswith("--")])
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """A line that was parsed. `args` holds every value of it, also those left at their defaults."""
+
+    parser: Parser
+    args: argparse.Namespace
+
+    def given(self, *, leave: Collection[str] = (), only: Collection[str] | None = None) -> dict[str, Any]:
+        """What differs from the defaults, as keywords of the Python call: without `leave`, or `only` those."""
+        names = {action.dest for action in self.parser.actions()} - TERMINAL_ONLY - set(leave)
+        return {
+            name: value
+            for name, value in vars(self.args).items()
+            if name in names and (only is None or name in only) and value != self.parser.get_default(name)
+        }
 
 
 @dataclass(frozen=True, slots=True)

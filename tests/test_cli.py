@@ -12,11 +12,12 @@ from typing import Any
 
 import pytest
 
-from nbdeploy import errors, verbs
+from nbdeploy import errors
 from nbdeploy.cli import main
 from nbdeploy.errors import DataError, NbdeployWarning
-from nbdeploy.options import MAGICS, VERBS, Code, add_options, given, images_call, python_call
-from nbdeploy.parsing import Parser
+from nbdeploy.options import MAGICS, VERBS, Code, add_options, images_call, python_call
+from nbdeploy.parsing import Line, Parser
+from nbdeploy.verbs import DO, Done
 
 
 @pytest.fixture
@@ -24,7 +25,7 @@ def verb(monkeypatch: pytest.MonkeyPatch) -> Any:
     """Puts a function in the place of `nbdeploy predict`, whose line is easy to write."""
 
     def put(function: Any) -> list[str]:
-        monkeypatch.setattr(verbs, "predict", function)
+        monkeypatch.setitem(DO, "predict", function)
         return ["predict", "bundle", "photo.jpg"]
 
     return put
@@ -43,6 +44,10 @@ def test_every_verb_has_help_with_an_example(name: str, capsys: pytest.CaptureFi
     assert f"usage: nbdeploy {name}" in shown
     assert f"example:\n  nbdeploy {name}" in shown
     assert "--json" in shown
+
+
+def test_every_verb_that_has_options_is_done_by_something() -> None:
+    assert set(VERBS) == set(DO)
 
 
 @pytest.mark.parametrize("name", sorted(VERBS))
@@ -134,16 +139,16 @@ def test_ctrl_c_is_status_130_and_says_that_nothing_was_put_in_place(
 
 
 def test_a_failed_check_is_status_1(verb: Any, capsys: pytest.CaptureFixture[str]) -> None:
-    assert main([*verb(lambda _: verbs.Done({"checks": []}, "text", ok=False)), "--json"]) == 1
+    assert main([*verb(lambda _: Done({"checks": []}, "text", ok=False)), "--json"]) == 1
     assert json.loads(capsys.readouterr().out) == {"checks": []}
 
 
 def test_only_the_document_reaches_standard_output(verb: Any, capfd: pytest.CaptureFixture[str]) -> None:
-    def noisy(_: Any) -> verbs.Done:
+    def noisy(_: Any) -> Done:
         sys.stdout.write("from Python\n")
         os.write(1, b"from native code\n")
         subprocess.run([sys.executable, "-c", "print('from a child')"], check=True)
-        return verbs.Done({"é": 1}, "text")
+        return Done({"é": 1}, "text")
 
     assert main([*verb(noisy), "--json"]) == 0
     shown = capfd.readouterr()
@@ -173,8 +178,8 @@ def test_one_bad_file_of_many_stops_nothing(
 
 def test_a_terminal_without_such_letters_gets_the_result_all_the_same() -> None:
     code = (
-        "import sys; from nbdeploy import verbs; from nbdeploy.cli import main;"
-        "verbs.predict = lambda _: verbs.Done({'\\U0001f34f': 'é'}, '\\U0001f34f');"
+        "import sys; from nbdeploy.cli import main; from nbdeploy.verbs import DO, Done;"
+        "DO['predict'] = lambda _: Done({'\\U0001f34f': 'é'}, '\\U0001f34f');"
         "sys.exit(main(['predict', 'b', 'f', *sys.argv[1:]]))"
     )
     ascii_only = {**os.environ, "PYTHONIOENCODING": "ascii"}
@@ -187,12 +192,12 @@ def test_a_terminal_without_such_letters_gets_the_result_all_the_same() -> None:
 def test_our_warnings_are_notes_and_those_of_libraries_are_left_out(
     verb: Any, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    def warn(_: Any) -> verbs.Done:
+    def warn(_: Any) -> Done:
         import warnings
 
         warnings.warn("3 files were set aside", NbdeployWarning, stacklevel=1)
         warnings.warn("this will change in 2.0", FutureWarning, stacklevel=1)
-        return verbs.Done(None, "done")
+        return Done(None, "done")
 
     assert main(verb(warn)) == 0
     assert capsys.readouterr().err == "Note: 3 files were set aside\n"
@@ -226,7 +231,7 @@ def test_the_defaults_of_the_options_are_those_of_the_python_calls() -> None:
         ("audit", ["x"], (audit,)),
     ):
         parser = add_options(Parser(), name)
-        assert set(given(parser, parser.parse_args(line))) <= {"data", "out", "model", "target"}
+        assert set(Line(parser, parser.parse_args(line)).given()) <= {"data", "out", "model", "target"}
         for function in functions:
             parameters = inspect.signature(function).parameters
             for option, value in vars(parser.parse_args(line)).items():

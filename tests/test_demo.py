@@ -48,7 +48,7 @@ def test_runs_in_this_python_and_this_folder_with_settings_of_its_own(
 def test_the_error_of_a_magic_is_shown_as_a_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     book = notebook(
-        tmp_path, "from nbdeploy.jupyter import magics; magics.load(get_ipython())", "%deploy --target tflit"
+        tmp_path, "from nbdeploy.jupyter import loading; loading.load(get_ipython())", "%deploy --target tflit"
     )
     with pytest.raises(NbdeployError) as caught:
         run_demo(notebook=book)

@@ -256,7 +256,7 @@ def test_pictures_that_have_moved_are_found_again_by_their_content(pictures: Pat
 def test_fewer_or_more_files_than_a_program_names_can_be_asked_for(
     program: nd.Program, pictures: Path, tmp_path: Path
 ) -> None:
-    from nbdeploy.flow import as_program
+    from nbdeploy.model import as_program
 
     bundle = nd.deploy(program, out=tmp_path / "b", verify_files=5, **QUICK)
     assert 5 == np.sum(bundle.report.confusion)

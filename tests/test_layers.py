@@ -15,7 +15,7 @@ LAYERS = (
     {"core"},
     {"tracking"},
     {"data", "training", "exporting", "compress", "targets", "verification", "serve", "providers", "release"},
-    {"building", "launch"},
+    {"building", "launch", "model"},
     {"flow"},
     {"advising", "tuning"},
     {"pipeline"},

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +20,23 @@ def python_call(function: str, *values: Any, **keywords: Any) -> str:
     """The line of Python that does the same: ``nd.deploy(learn, target="tflite")``."""
     shown = [*map(_shown, values), *(f"{name}={_shown(value)}" for name, value in keywords.items())]
     return f"{function}({', '.join(shown)})"
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """A method that is to be called, and with what."""
+
+    method: str
+    values: tuple[Any, ...] = ()
+    keywords: Mapping[str, Any] = field(default_factory=dict)
+
+    def on(self, thing: Any) -> Any:
+        """What the method of `thing` gives."""
+        return getattr(thing, self.method)(*self.values, **self.keywords)
+
+    def after(self, line: str) -> str:
+        """The line of Python that calls it on what `line` gives."""
+        return python_call(f"{line}.{self.method}", *self.values, **self.keywords)
 
 
 def _shown(value: Any) -> str:

@@ -11,7 +11,8 @@ import numpy as np
 
 from nbdeploy.core.finding import Finding
 from nbdeploy.data.facts import Facts
-from nbdeploy.data.likeness import Pair, alike
+from nbdeploy.data.joining import joined
+from nbdeploy.data.likeness import alike
 from nbdeploy.data.records import names, short, shown
 
 
@@ -40,7 +41,7 @@ def twin_findings(entries: Sequence[Entry], embeddings: np.ndarray | None = None
     highest: defaultdict[int, float] = defaultdict(float)
     for one, other, like in pairs:
         highest[one], highest[other] = max(highest[one], like), max(highest[other], like)
-    for group in _groups(pairs):
+    for group in joined((one, other) for one, other, _ in pairs):
         members = [index for at in group for index in copies[entries[at].facts.sha256]]
         likeness = {at: highest[at] for at in group}
         yield from _nearly(entries, group, members, likeness)
@@ -101,21 +102,3 @@ def _consequences(same: list[Entry], how: str, score: float) -> Iterator[Finding
 
 def _name(path: Path) -> str:
     return shown(f"{path.parent.name}/{path.name}")
-
-
-def _groups(pairs: Sequence[Pair]) -> list[list[int]]:
-    """Pictures joined by pairs, directly or over others."""
-    above: dict[int, int] = {}
-
-    def top(one: int) -> int:
-        while (parent := above.setdefault(one, one)) != one:
-            above[one] = above[parent]
-            one = parent
-        return one
-
-    for one, other, _ in pairs:
-        above[top(one)] = top(other)
-    groups: defaultdict[int, list[int]] = defaultdict(list)
-    for one in sorted(above):
-        groups[top(one)].append(one)
-    return list(groups.values())

@@ -7,9 +7,7 @@ import json
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
@@ -18,6 +16,7 @@ from nbdeploy.core.files import new_folder, sha256_of, write_json
 from nbdeploy.core.look import head, output, table
 from nbdeploy.core.reference import Reference
 from nbdeploy.core.signature import Signature
+from nbdeploy.core.versions import installed
 from nbdeploy.errors import BundleError, IntegrityError
 from nbdeploy.templates.python.runtimes.torch import Refused, refuse_pickles
 
@@ -71,7 +70,7 @@ class Program:
                 "format": FORMAT,
                 "name": self.name,
                 "files": {name: sha256_of(work / name) for name in files},
-                "tools": tool_versions("torch", "fastai", "nbdeploy"),
+                "tools": installed("torch", "fastai", "nbdeploy"),
             },
         )
 
@@ -140,14 +139,3 @@ def load_exported(data: bytes, *, where: Path) -> torch.export.ExportedProgram:
         ) from error
     except Exception as error:  # whatever a hostile or torn archive makes torch raise
         raise BundleError(f"{where} cannot be loaded ({error}).", hint="Export the model again.") from error
-
-
-def tool_versions(*names: str) -> dict[str, str]:
-    """Installed versions of the named distributions."""
-    found: dict[str, Any] = {}
-    for name in names:
-        try:
-            found[name] = version(name)
-        except PackageNotFoundError:
-            continue
-    return found

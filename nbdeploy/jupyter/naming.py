@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -167,6 +169,15 @@ class Names:
 def one_line(error: Exception) -> str:
     """Message and hint of `error` in one line."""
     return " ".join(str(error).split("\n"))
+
+
+@contextlib.contextmanager
+def in_one_line() -> Iterator[None]:
+    """What is wrong with a line is IPython's own UsageError, which is shown without a traceback."""
+    try:
+        yield
+    except (errors.UsageError, ValueError) as error:  # ValueError: shlex, no closing quotation
+        raise UsageError(one_line(error)) from None
 
 
 def _is(value: Any, module: str, name: str) -> bool:

@@ -1,13 +1,9 @@
-"""Rows and texts in a pipeline: read, looked through for what is suspect, and known by a hash."""
+"""Rows and texts in a pipeline: read, and looked through for what is suspect."""
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections import Counter
-from collections.abc import Iterator
 from dataclasses import replace
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from nbdeploy.errors import DataError
@@ -37,16 +33,6 @@ def read_examples(spec: Spec) -> Labelled:
     if "text" in said:
         return Texts.from_csv(spec.place, text=said["text"], **given)
     return Table.from_csv(spec.place, columns=said.get("columns"), **given)
-
-
-def files_of(spec: Spec) -> Iterator[Path]:
-    """The files that they are read from."""
-    if spec.place.is_dir():
-        from nbdeploy.data.listing import list_folder  # noqa: PLC0415
-
-        yield from (one.path for one in list_folder(spec.place, exts=["txt"], loose=True).candidates)
-    else:
-        yield spec.place
 
 
 def looked_through(examples: Labelled, spec: Spec) -> tuple[tuple[int, ...], list[Finding]]:
@@ -95,13 +81,6 @@ def _seen(spec: Spec) -> tuple[Read, dict[str, str]]:
     here = [read.need(name) for name in names.values()]
     found = tuple(one for one in read.found if one.place is None or one.place.column in {"", *here})
     return replace(read, frame=read.frame[here], found=found), names
-
-
-def digest_of_examples(examples: Labelled) -> str:
-    """One hash of contents, labels and sides, in their order, and of the columns that are learned from."""
-    about = [type(examples).__name__, getattr(examples, "label", ""), getattr(examples, "columns", ())]
-    lines = [json.dumps(about), *(json.dumps([file.sha256, file.label, file.split]) for file in examples)]
-    return hashlib.sha256("\n".join(lines).encode()).hexdigest()
 
 
 def learned_from(signature: Signature) -> str:

@@ -6,9 +6,9 @@ import hashlib
 import json
 from collections.abc import Iterator, Mapping
 from functools import cache
-from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
+from nbdeploy.core.versions import installed
 from nbdeploy.pipeline.hashes import Hashes, digest
 from nbdeploy.pipeline.state import Record
 from nbdeploy.pipeline.steps import Step
@@ -65,7 +65,4 @@ def _flat(settings: Mapping[str, Any]) -> dict[str, Any]:
 
 @cache
 def _version(distribution: str) -> str:
-    try:
-        return version(distribution)
-    except PackageNotFoundError:
-        return ""
+    return installed(distribution).get(distribution, "")

@@ -17,8 +17,9 @@ from nbdeploy.pipeline.hashes import Hashes
 from nbdeploy.pipeline.result import How, PipelineResult
 from nbdeploy.pipeline.spec import Spec, read_spec
 from nbdeploy.pipeline.state import State
-from nbdeploy.pipeline.steps import Step, Work, steps_of
+from nbdeploy.pipeline.steps import Step, steps_of
 from nbdeploy.pipeline.walk import Walk, Wanted
+from nbdeploy.pipeline.work import Work
 from nbdeploy.tracking.recording import recording
 
 NAME = "pipeline.yaml"

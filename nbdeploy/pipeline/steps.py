@@ -2,24 +2,21 @@
 
 from __future__ import annotations
 
-import json
 import os
-import shutil
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from functools import cached_property
 from pathlib import Path
 from typing import Any, ClassVar
 
 from nbdeploy.data.labelled import Labelled
-from nbdeploy.errors import DataError, MissingExtra
-from nbdeploy.pipeline.doing import Cleaned, Doing, edits_from_plain, edits_to_plain, journal_place
-from nbdeploy.pipeline.examples import digest_of_examples, files_of
+from nbdeploy.errors import MissingExtra
+from nbdeploy.pipeline.contents import digest_of, files_of
+from nbdeploy.pipeline.doing import journal_place
 from nbdeploy.pipeline.hashes import MISSING, Hashes
 from nbdeploy.pipeline.spec import Bundling, Place, Spec
-from nbdeploy.pipeline.state import State
 from nbdeploy.pipeline.subjects import PICTURES
+from nbdeploy.pipeline.work import Work
 
 
 @dataclass(frozen=True)
@@ -29,52 +26,6 @@ class Made:
     figures: Mapping[str, Any] = field(default_factory=dict)
     outputs: tuple[Path, ...] = ()
     digest: str = ""
-
-
-class Work:
-    """What the steps of one run share: the data, read when it is first needed."""
-
-    def __init__(self, spec: Spec, state: State, hashes: Hashes, doing: Doing) -> None:
-        self.spec, self.state, self.hashes, self.doing = spec, state, hashes, doing
-        self._cleaned: Any = None
-
-    @cached_property
-    def raw(self) -> Any:
-        """The data as it is. Raises DataError where it is no longer that that were looked at."""
-        return self.doing.read(self.spec, self.state.folder / "unpacked" / self._archive())
-
-    @property
-    def cleaned(self) -> Any:
-        """The set to train on: just cleaned, or made again of the Edits that were kept."""
-        if self._cleaned is None:
-            record = self.state.records["clean"]
-            raw = json.loads(self.clean_file.read_text(encoding="utf-8"))
-            edits, rows = edits_from_plain(raw["edits"]), frozenset(raw.get("rows", ()))
-            self._cleaned = self.raw.apply(edits) if edits else self.raw.without(rows) if rows else self.raw
-            if digest_of(self._cleaned) != record.digest:
-                raise DataError("The data changed while the pipeline ran.", hint="Run it again.")
-        return self._cleaned
-
-    def keep_cleaned(self, made: Cleaned) -> None:
-        """Remember the cleaned set and write what made it."""
-        plain = {"edits": edits_to_plain(made.edits), "rows": list(made.rows), "findings": list(made.findings)}
-        self.clean_file.write_text(json.dumps(plain, indent=1), encoding="utf-8", errors="backslashreplace")
-        self._cleaned = made.images
-
-    @property
-    def clean_file(self) -> Path:
-        """Edits and open findings of the cleaned set."""
-        return self.state.folder / "clean.json"
-
-    def forget_archives(self) -> None:
-        """Remove what earlier archives were unpacked to: it is of no use any more."""
-        for folder in (self.state.folder / "unpacked").glob("*"):
-            if folder.name != self._archive():
-                shutil.rmtree(folder, ignore_errors=True)
-
-    def _archive(self) -> str:
-        place = self.spec.place
-        return "" if place.is_dir() else self.hashes.of_all([place])[self.hashes.name(place)][:16]
 
 
 class Step(ABC):
@@ -137,7 +88,7 @@ class Data(Step):
         place = self.spec.place
         if "dataset" in self.spec.data and not place.is_dir():
             return {hashes.name(place): MISSING}
-        return hashes.of_all(_files(place, self.spec))
+        return hashes.of_all(files_of(self.spec))
 
     def do(self, work: Work) -> Made:
         if "dataset" in self.spec.data:
@@ -270,36 +221,3 @@ def steps_of(spec: Spec) -> tuple[Step, ...]:
     made: list[Step] = [Data(spec, "data", ()), Clean(spec, "clean", ("data",)), Train(spec, "train", ("clean",))]
     made += [Deploy(spec, one) for one in spec.bundles]
     return (*made, *(Provide(spec, one, one.place) for one in spec.bundles if one.place))
-
-
-def digest_of(images: Any) -> str:
-    """One hash of a set's files, labels, turns and sides."""
-    if isinstance(images, Labelled):
-        return digest_of_examples(images)
-    from nbdeploy.pipeline.hashes import digest  # noqa: PLC0415
-
-    rows: dict[str, str] = {}
-    for file in images:
-        rows[f"{file.path}"] = f"{file.sha256} {file.label} {file.split} {file.turn} {file.by_exif}"
-    root = os.path.commonpath(list(rows)) if rows else ""
-    return digest({os.path.relpath(path, root): row for path, row in rows.items()})
-
-
-def _files(place: Path, spec: Spec) -> Iterator[Path]:
-    """The files that the data is read from; what a person writes beside them is none of them."""
-    if spec.subject is not PICTURES:
-        yield from files_of(spec)
-        return
-    if place.is_dir():
-        from nbdeploy.data.listing import list_folder  # noqa: PLC0415
-
-        yield from (one.path for one in list_folder(place).candidates)
-        yield from (note for note in [place / "collected.jsonl"] if note.exists())  # sessions decide the split
-        return
-    yield place
-    if place.suffix.lower() == ".csv" and place.is_file():
-        from nbdeploy.data.table import list_table  # noqa: PLC0415
-
-        names = {f"{key}_column": spec.data.get(key, key) for key in ("path", "label")}
-        listing = list_table(place, **names, split_column=spec.data.get("split"), root=None)
-        yield from sorted({one.path for one in listing.candidates})

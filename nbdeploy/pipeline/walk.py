@@ -15,7 +15,8 @@ from nbdeploy.pipeline.hashes import MISSING, digest
 from nbdeploy.pipeline.keys import key_of, made_of, why_anew
 from nbdeploy.pipeline.result import GateResult, How, PipelineResult, StepResult
 from nbdeploy.pipeline.state import Record
-from nbdeploy.pipeline.steps import Deploy, Step, Work
+from nbdeploy.pipeline.steps import Deploy, Step
+from nbdeploy.pipeline.work import Work
 
 _STANDS = {How.done, How.up_to_date}
 

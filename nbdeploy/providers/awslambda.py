@@ -7,7 +7,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from nbdeploy.providers.base import Setting
-from nbdeploy.providers.written import COMMON, IMAGE, Commands, Written, from_json, image_files
+from nbdeploy.providers.image import image_files
+from nbdeploy.providers.plain import from_json
+from nbdeploy.providers.written import COMMON, IMAGE, Commands, Written
 
 if TYPE_CHECKING:
     from nbdeploy.core.bundle import Bundle

@@ -7,7 +7,9 @@ record, which the caller keeps.
 
 from __future__ import annotations
 
+import datetime as dt
 import importlib.util
+import re
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
@@ -46,6 +48,17 @@ class Price:
     source: str
     date: str
     """The day the price was read, ``YYYY-MM-DD``: prices age."""
+
+    @classmethod
+    def given(cls, text: str, of: str = "") -> Price | None:
+        """The price that the person gave, "0.05 USD 2026-11-01" an hour; None for "". Raises UsageError."""
+        if not text:
+            return None
+        match = re.fullmatch(r"(\d+(?:\.\d+)?) ([A-Z]{3})(?: (\d{4}-\d\d-\d\d))?", text.strip())
+        if not match:
+            raise UsageError(f'"{text}" is no price.', hint='Type: --set price="0.05 USD" (an hour)')
+        date = match[3] or dt.datetime.now(dt.UTC).date().isoformat()
+        return cls(float(match[1]), match[2], of or "what you run there", "given by you", date)
 
 
 @dataclass(frozen=True, slots=True)

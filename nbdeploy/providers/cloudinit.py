@@ -11,8 +11,10 @@ from nbdeploy.core.bundle import MANIFEST
 from nbdeploy.core.report import Check, Status
 from nbdeploy.errors import ProviderError
 from nbdeploy.providers.base import Record, Setting
+from nbdeploy.providers.plain import as_yaml
+from nbdeploy.providers.releases import tag_of
 from nbdeploy.providers.site import needs_server
-from nbdeploy.providers.written import COMMANDS, COMMON, HASH, Commands, Written, as_yaml, tag_of
+from nbdeploy.providers.written import COMMANDS, COMMON, HASH, Commands, Written
 
 if TYPE_CHECKING:
     from nbdeploy.core.bundle import Bundle

@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from nbdeploy.providers.base import Setting
-from nbdeploy.providers.written import COMMON, HASH, PORT, Commands, Written, from_json
+from nbdeploy.providers.plain import from_json
+from nbdeploy.providers.written import COMMON, HASH, PORT, Commands, Written
 
 if TYPE_CHECKING:
     from nbdeploy.core.bundle import Bundle

@@ -14,8 +14,11 @@ from nbdeploy.core.report import Check, Status
 from nbdeploy.errors import ProviderError
 from nbdeploy.providers import store
 from nbdeploy.providers.base import Record, Setting
+from nbdeploy.providers.image import image_files
+from nbdeploy.providers.plain import as_yaml
 from nbdeploy.providers.probe import insist, probe
-from nbdeploy.providers.written import COMMANDS, COMMON, Commands, Written, as_yaml, hashed, image_files, tag_of
+from nbdeploy.providers.releases import before, insist_new, tag_of
+from nbdeploy.providers.written import COMMANDS, COMMON, Commands, Written
 
 if TYPE_CHECKING:
     from huggingface_hub import HfApi
@@ -86,7 +89,7 @@ class HuggingFace(Written):
 
     def apply(self, bundle: Bundle, name: str) -> Record:
         record, api, space = super().apply(bundle, name), self.api(), self._space(name)
-        secret = {"key": "NBDEPLOY_TOKEN_SHA256", "value": hashed(store.token(name))}
+        secret = {"key": "NBDEPLOY_TOKEN_SHA256", "value": store.token_hash(name)}
         fixed = [{"key": "ORT_DISABLE_TELEMETRY", "value": "1"}]
         made, hardware = False, cast("Any", self.given["hardware"])  # whatever the place offers by now
         try:
@@ -124,19 +127,19 @@ class HuggingFace(Written):
 
     def update(self, bundle: Bundle, record: Record) -> Record:
         tag = tag_of(bundle)
-        self.is_new(tag, record)
+        insist_new(record["name"], tag, record["tags"])
         self._write(bundle, record["name"], store.token(record["name"]))
-        before = self._last(record)
+        commit = self._last(record)
         try:
             self._release(bundle, record, tag)
         except ProviderError:
-            self._back(record, before)
+            self._back(record, commit)
             raise
-        commits = {**record.get("commits", {}), record["tags"][-1]: before}
+        commits = {**record.get("commits", {}), record["tags"][-1]: commit}
         return {**record, "tags": [*record["tags"], tag], "made": [*record["made"], tag], "commits": commits}
 
     def rollback(self, record: Record) -> Record:
-        self._back(record, record["commits"][self.before(record)])
+        self._back(record, record["commits"][before(record["name"], record["tags"])])
         return {**record, "tags": record["tags"][:-1]}
 
     def remove(self, record: Record) -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from nbdeploy.core.bundle import MANIFEST, Bundle
 from nbdeploy.providers.site import SERVER, needs_server
+from nbdeploy.providers.tools import here
 
 BASE = "docker.io/library/python:3.13-slim"
 PORT = 8000
@@ -49,11 +50,29 @@ def containerfile(bundle: Bundle, *, base: str = BASE) -> dict[str, str]:
     return {"Containerfile": "\n".join(lines) + "\n", ".dockerignore": "\n".join(_LEFT_OUT) + "\n"}
 
 
+def image_files(bundle: Bundle, *more: str) -> dict[str, str]:
+    """Containerfile and .dockerignore for a folder that holds the bundle's files; `more` lines stand at its end."""
+    made = containerfile(bundle)
+    return {**made, "Containerfile": made["Containerfile"] + "".join(f"{line}\n" for line in more)}
+
+
+def builder() -> str:
+    """The command that builds images: docker, or podman where only that is here."""
+    return "podman" if here("podman") and not here("docker") else "docker"
+
+
+def copied(bundle: Bundle, folder: Path) -> list[Path]:
+    """Copy what the bundle's manifest lists into `folder`, and the manifest; gives the copies."""
+    made = [folder / path for path in (MANIFEST, *(file["path"] for file in bundle.manifest["files"]))]
+    for path in made:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(bundle.path / path.relative_to(folder), path)
+    return made
+
+
 def write_context(bundle: Bundle, folder: Path, *, base: str = BASE) -> None:
     """Copy the bundle into `folder`, with what `containerfile` gives."""
-    for path in (MANIFEST, *(file["path"] for file in bundle.manifest["files"])):
-        (folder / path).parent.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(bundle.path / path, folder / path)
-        (folder / path).chmod(0o644)  # the image's user is another one
-    for path, content in containerfile(bundle, base=base).items():
-        (folder / path).write_text(content, encoding="utf-8")
+    for path in copied(bundle, folder):
+        path.chmod(0o644)  # the image's user is another one
+    for name, content in containerfile(bundle, base=base).items():
+        (folder / name).write_text(content, encoding="utf-8")

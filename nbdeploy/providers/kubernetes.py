@@ -14,9 +14,11 @@ from nbdeploy.errors import ProviderError, UsageError
 from nbdeploy.providers import store
 from nbdeploy.providers.base import Plan, Record, Setting
 from nbdeploy.providers.manifests import inference_service, native
+from nbdeploy.providers.plain import as_yaml, from_json
 from nbdeploy.providers.probe import insist, probe
+from nbdeploy.providers.releases import before, insist_new, tag_of
 from nbdeploy.providers.tools import ask, here
-from nbdeploy.providers.written import COMMON, HASH, IMAGE, Commands, Written, as_yaml, from_json, tag_of
+from nbdeploy.providers.written import COMMON, HASH, IMAGE, Commands, Written
 
 if TYPE_CHECKING:
     from nbdeploy.core.bundle import Bundle
@@ -131,7 +133,7 @@ class Kubernetes(Written):
 
     def update(self, bundle: Bundle, record: Record) -> Record:
         name, tag = record["name"], tag_of(bundle)
-        self.is_new(tag, record)
+        insist_new(record["name"], tag, record["tags"])
         self._write(bundle, name, store.token(name))
         try:
             self._settle(bundle, record)
@@ -141,7 +143,7 @@ class Kubernetes(Written):
         return {**record, "tags": [*record["tags"], tag], "made": [*record["made"], tag]}
 
     def rollback(self, record: Record) -> Record:
-        self._back(record, self.before(record))
+        self._back(record, before(record["name"], record["tags"]))
         return {**record, "tags": record["tags"][:-1]}
 
     def reach(self, record: Record) -> Reach | None:

@@ -2,14 +2,9 @@
 
 from __future__ import annotations
 
-import json
 import os
-import secrets
 import shutil
 import socket
-import subprocess
-import sys
-from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,16 +13,16 @@ from nbdeploy.core.progress import step
 from nbdeploy.core.report import Check, Status
 from nbdeploy.errors import ProviderError
 from nbdeploy.providers import store
-from nbdeploy.providers.base import Plan, Provider, Record, Setting
+from nbdeploy.providers.base import Plan, Price, Provider, Record, Setting
 from nbdeploy.providers.probe import insist, probe
+from nbdeploy.providers.rayprocess import ask_cluster, ask_holder, end_holder, start_holder
 from nbdeploy.providers.rayservice import HOSTS, PARTS, cluster_files
+from nbdeploy.providers.releases import before, checked, insist_new, tag_of
 from nbdeploy.providers.site import needs_server
-from nbdeploy.providers.written import HASH, checked, given_price, hashed, tag_of
+from nbdeploy.providers.written import HASH
 
 if TYPE_CHECKING:
     from nbdeploy.core.bundle import Bundle
-
-_PATIENCE_S = 900.0
 
 
 class RayProvider(Provider):
@@ -63,7 +58,7 @@ class RayProvider(Provider):
         given, tag = self.given, tag_of(bundle)
         copies = given["replicas"] + (f" to {given['max']}" if given["max"] else "")
         where = given["address"] or "a cluster of this machine's own, which nbdeploy starts"
-        price = given_price(given["price"], where)
+        price = Price.given(given["price"], where)
         return Plan(
             provider=self.name,
             name=checked(name),
@@ -111,8 +106,7 @@ class RayProvider(Provider):
         return list(self._ask("logs", record, lines=lines)["lines"])
 
     def update(self, bundle: Bundle, record: Record) -> Record:
-        if tag_of(bundle) == record["tags"][-1]:
-            raise ProviderError(f"{record['name']} has this very release.", hint="Update with another bundle.")
+        insist_new(record["name"], tag_of(bundle), record["tags"])
         try:
             return self._release(bundle, record, store.token(record["name"]))
         except BaseException:
@@ -120,16 +114,13 @@ class RayProvider(Provider):
             raise
 
     def rollback(self, record: Record) -> Record:
-        if len(record["tags"]) < 2:  # noqa: PLR2004 - the release now and the one before
-            raise ProviderError(
-                f"{record['name']} has no release before {record['tags'][-1]}.", hint="Nothing was changed."
-            )
-        self._ask("deploy", record, **self._told(record, record["tags"][-2], store.token(record["name"])))
+        release = before(record["name"], record["tags"])
+        self._ask("deploy", record, **self._told(record, release, store.token(record["name"])))
         return {**record, "tags": record["tags"][:-1]}
 
     def remove(self, record: Record) -> None:
         if self._local:
-            _end(int(record.get("pid", 0)), self._folder(record["name"]))
+            end_holder(int(record.get("pid", 0)), self._folder(record["name"]))
         elif self._folder(record["name"]).exists():
             self._ask("remove", record)
         shutil.rmtree(self._folder(record["name"]), ignore_errors=True)
@@ -161,7 +152,7 @@ class RayProvider(Provider):
         told = self._told(record, tag, token)
         new = self._local and not record["tags"]
         with step("starting Ray, and the replicas" if new else "replacing the replicas"):
-            pid = self._hold(folder, told) if new else record.get("pid")
+            pid = start_holder(folder, told) if new else record.get("pid")
             if not new:
                 self._ask("deploy", {**record, "tags": [tag]}, **told)
         try:
@@ -172,7 +163,7 @@ class RayProvider(Provider):
                 insist(probe(url, bundle, token), f"{name} does not answer as it should")
         except BaseException:
             if new:
-                _end(int(pid or 0), self._folder(name))
+                end_holder(int(pid or 0), self._folder(name))
             raise
         return {**record, "url": url, "pid": pid, "tags": [*record["tags"], tag]}
 
@@ -181,7 +172,7 @@ class RayProvider(Provider):
         replicas, cpus = int(given["replicas"]), float(given["cpus"])
         most = int(given["max"] or replicas)
         threads = {"NBDEPLOY_THREADS": str(max(1, int(cpus))), "ORT_DISABLE_TELEMETRY": "1"}
-        env = {**threads, **({"NBDEPLOY_TOKEN_SHA256": hashed(token)} if token else {})}
+        env = {**threads, **({"NBDEPLOY_TOKEN_SHA256": store.hashed(token)} if token else {})}
         here = {"PYTHONPATH": str(folder), "NBDEPLOY_BUNDLE": str(folder / "bundle")} if self._local else {}
         return {
             "name": record["name"],
@@ -197,108 +188,15 @@ class RayProvider(Provider):
             "socket": str(self._folder(record["name"]) / "socket"),
         }
 
-    def _hold(self, folder: Path, told: Mapping[str, Any]) -> int:
-        """Start the process that holds a cluster of this machine; gives its id. Raises ProviderError."""
-        log = folder.parent / "ray.log"
-        with log.open("w", encoding="utf-8") as errors:
-            process = subprocess.Popen(  # noqa: S603 - nbdeploy's own script
-                [sys.executable, str(folder / "rayserve.py"), "hold"],
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                stderr=errors,
-                env=_environment(local=True),
-                start_new_session=True,
-                text=True,
-            )
-        assert process.stdin is not None
-        assert process.stdout is not None
-        try:
-            process.stdin.write(json.dumps(told))
-            process.stdin.close()
-            for line in process.stdout:
-                if line.startswith("{"):
-                    process.stdout.close()
-                    return process.pid
-        except KeyboardInterrupt:
-            _end(process.pid, folder.parent)
-            raise
-        process.wait()
-        said = log.read_text(encoding="utf-8", errors="replace").strip().splitlines()
-        raise ProviderError(f"Ray could not be started: {said[-1] if said else process.returncode}", hint=f"See {log}")
-
     def _ask(self, verb: str, record: Record, **told: Any) -> dict[str, Any]:
         """Let it be done: by the process that holds this machine's cluster, or by one that connects to the cluster."""
         told = {"name": record["name"], "address": self.given["address"], **told}
         folder = self._folder(record["name"])
         said = (
-            _at_socket(folder / "socket", {**told, "verb": verb})
+            ask_holder(folder / "socket", {**told, "verb": verb})
             if self._local
-            else _script(folder / record["tags"][-1] / "rayserve.py", verb, told)
+            else ask_cluster(folder / record["tags"][-1] / "rayserve.py", verb, told)
         )
         if "error" in said:
             raise ProviderError(f"Ray could not do it ({verb}): {said['error']}", hint="ray status says how it is.")
         return said
-
-
-def _environment(*, local: bool) -> dict[str, str]:
-    mine = {key: value for key, value in os.environ.items() if key != "PYTHONPATH"}
-    if not local:
-        return mine  # with RAY_AUTH_MODE and RAY_AUTH_TOKEN, where the cluster asks for them
-    own = {key: value for key, value in mine.items() if not key.startswith("RAY_")}
-    # Ray's own processes speak to the loopback address (this is the name for that), and to none that lacks the token.
-    lone = {"RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0", "RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": secrets.token_hex(32)}
-    return {**own, **lone}
-
-
-def _at_socket(place: Path, told: Mapping[str, Any]) -> dict[str, Any]:
-    try:
-        with socket.socket(socket.AF_UNIX) as asked:
-            asked.settimeout(_PATIENCE_S)
-            asked.connect(str(place))
-            with asked.makefile("rw", encoding="utf-8") as lines:
-                lines.write(json.dumps(told) + "\n")
-                lines.flush()
-                return dict(json.loads(lines.readline()))
-    except (OSError, ValueError) as error:
-        raise ProviderError(
-            f"The process that holds the cluster does not answer ({error}).", hint="Remove it, and put it there anew."
-        ) from error
-
-
-def _script(file: Path, verb: str, told: Mapping[str, Any]) -> dict[str, Any]:
-    done = subprocess.run(  # noqa: S603 - nbdeploy's own script
-        [sys.executable, str(file), verb],
-        input=json.dumps(told),
-        capture_output=True,
-        text=True,
-        env=_environment(local=False),
-        timeout=_PATIENCE_S,
-        check=False,
-    )
-    lines = [line for line in done.stdout.splitlines() if line.startswith("{")]
-    if done.returncode or not lines:
-        said = done.stderr.strip().splitlines()
-        raise ProviderError(
-            f"Ray could not be reached: {said[-1] if said else done.returncode}",
-            hint="Is --set address right? Where the cluster has a token, export RAY_AUTH_MODE=token RAY_AUTH_TOKEN=...",
-        )
-    return dict(json.loads(lines[-1]))
-
-
-def _end(pid: int, folder: Path) -> None:
-    """End the process `pid`, where it is the one that holds the cluster of `folder`, and all that it started."""
-    import psutil  # noqa: PLC0415
-
-    try:
-        holder = psutil.Process(pid)
-        if not pid or not any(str(folder) in word for word in holder.cmdline()):
-            return
-        all_of_it = [holder, *holder.children(recursive=True)]
-        holder.terminate()
-        holder.wait(30)
-    except psutil.NoSuchProcess:
-        return
-    except psutil.TimeoutExpired:
-        pass
-    for left in psutil.wait_procs(all_of_it, timeout=10)[1]:
-        left.kill()

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from nbdeploy.providers.written import as_yaml, tag_of
+from nbdeploy.core.versions import installed
+from nbdeploy.providers.plain import as_yaml
+from nbdeploy.providers.releases import tag_of
 
 if TYPE_CHECKING:
     from nbdeploy.core.bundle import Bundle
@@ -92,7 +93,4 @@ def _group(kind: str, image: str, cpus: str, name: str) -> dict[str, Any]:
 
 
 def _ray() -> str:
-    try:
-        return version("ray")
-    except PackageNotFoundError:
-        return "2.60.0"
+    return installed("ray").get("ray", "2.60.0")

@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from nbdeploy.providers.base import Setting
-from nbdeploy.providers.written import COMMON, Commands, Written, as_yaml
+from nbdeploy.providers.plain import as_yaml
+from nbdeploy.providers.written import COMMON, Commands, Written
 
 if TYPE_CHECKING:
     from nbdeploy.core.bundle import Bundle

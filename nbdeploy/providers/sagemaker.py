@@ -11,8 +11,10 @@ from typing import TYPE_CHECKING, Any
 
 from nbdeploy.core.report import Check, Status
 from nbdeploy.errors import ProviderError
-from nbdeploy.providers.base import Plan, Provider, Record, Setting
-from nbdeploy.providers.written import IMAGE, builder, checked, given_price, image_files, tag_of
+from nbdeploy.providers.base import Plan, Price, Provider, Record, Setting
+from nbdeploy.providers.image import builder, image_files
+from nbdeploy.providers.releases import before, checked, insist_new, tag_of
+from nbdeploy.providers.written import IMAGE
 
 if TYPE_CHECKING:
     from nbdeploy.core.bundle import Bundle
@@ -69,7 +71,7 @@ class SageMaker(Provider):
     def plan(self, bundle: Bundle, name: str) -> Plan:
         tag, given = tag_of(bundle), self.given
         image = f"{given['image']}:{tag}"
-        price = given_price(given["price"], f"{given['count']} x {given['machine']}")
+        price = Price.given(given["price"], f"{given['count']} x {given['machine']}")
         return Plan(
             provider=self.name,
             name=checked(name),
@@ -136,9 +138,8 @@ class SageMaker(Provider):
 
     def update(self, bundle: Bundle, record: Record) -> Record:
         name, release = record["name"], f"{record['name']}-{tag_of(bundle)}"
-        before = record["releases"][-1]
-        if release == before:
-            raise ProviderError(f"{name} has this very release ({release}).", hint="Update with another bundle.")
+        now = record["releases"][-1]
+        insist_new(name, release, record["releases"])
         try:
             with _said("changed"):
                 if release not in record["made"]:
@@ -146,7 +147,7 @@ class SageMaker(Provider):
             self._switch(name, release)
             self._hold(bundle, name)
         except ProviderError:
-            self._switch(name, before)
+            self._switch(name, now)
             if release not in record["made"]:
                 self._forget(release)
             raise
@@ -154,11 +155,7 @@ class SageMaker(Provider):
         return {**record, "releases": [*record["releases"], release], "made": made}
 
     def rollback(self, record: Record) -> Record:
-        if len(record["releases"]) < 2:  # noqa: PLR2004 - the one now and the one before
-            raise ProviderError(
-                f"{record['name']} has no release before {record['releases'][-1]}.", hint="Nothing was changed."
-            )
-        self._switch(record["name"], record["releases"][-2])
+        self._switch(record["name"], before(record["name"], record["releases"]))
         return {**record, "releases": record["releases"][:-1]}
 
     def remove(self, record: Record) -> None:

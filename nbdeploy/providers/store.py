@@ -109,9 +109,14 @@ def new_token(name: str) -> str:
     return made
 
 
+def hashed(token: str) -> str:
+    """The token's SHA-256 in hexadecimal, from which it cannot be had back."""
+    return hashlib.sha256(token.encode()).hexdigest()
+
+
 def token_hash(name: str) -> str:
-    """Hex SHA-256 of the endpoint's token, from which it cannot be had back: what servers are told."""
-    return hashlib.sha256(token(name).encode()).hexdigest()
+    """What servers are told of the endpoint's token."""
+    return hashed(token(name))
 
 
 def token_line(name: str) -> str:

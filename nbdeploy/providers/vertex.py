@@ -8,7 +8,8 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from nbdeploy.providers.base import Record, Setting
-from nbdeploy.providers.written import COMMON, IMAGE, PORT, Commands, Written, from_json
+from nbdeploy.providers.plain import from_json
+from nbdeploy.providers.written import COMMON, IMAGE, PORT, Commands, Written
 
 if TYPE_CHECKING:
     from nbdeploy.core.bundle import Bundle

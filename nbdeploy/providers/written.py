@@ -6,25 +6,21 @@ bundle's own, so that the folder is all that the place's command needs.
 
 from __future__ import annotations
 
-import datetime as dt
-import hashlib
 import http.client
-import json
-import re
-import shutil
 from abc import abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from nbdeploy.core.bundle import MANIFEST, SEAL
 from nbdeploy.core.files import new_folder
 from nbdeploy.core.report import Check
-from nbdeploy.errors import ProviderError, UsageError
+from nbdeploy.errors import ProviderError
 from nbdeploy.providers import asking, store
 from nbdeploy.providers.base import Plan, Price, Provider, Record, Setting
-from nbdeploy.providers.image import containerfile
+from nbdeploy.providers.image import builder, copied, image_files
+from nbdeploy.providers.releases import before, checked, insist_new, tag_of
+from nbdeploy.providers.store import hashed
 from nbdeploy.providers.tools import ask, credentials_check, here, tool_check
 
 if TYPE_CHECKING:
@@ -104,7 +100,7 @@ class Written(Provider):
     def plan(self, bundle: Bundle, name: str) -> Plan:
         folder, written = self.folder(checked(name)), self.written(bundle, name)
         lines = self._create(name, tag_of(bundle))
-        price = given_price(self.given["price"])
+        price = Price.given(self.given["price"])
         return Plan(
             provider=self.name,
             name=name,
@@ -151,14 +147,14 @@ class Written(Provider):
 
     def update(self, bundle: Bundle, record: Record) -> Record:
         name, tag = record["name"], tag_of(bundle)
-        self.is_new(tag, record)
+        insist_new(name, tag, record["tags"])
         self._write(bundle, name, store.token(name))
         lines = self._pushed(tag) + self.commands(name, tag).update
         self.run(lines, record)
         return {**record, "tags": [*record["tags"], tag], "made": [*record["made"], tag], "commands": list(lines)}
 
     def rollback(self, record: Record) -> Record:
-        lines = self.commands(record["name"], self.before(record)).rollback
+        lines = self.commands(record["name"], before(record["name"], record["tags"])).rollback
         if not lines:
             raise ProviderError(f"{self.name} goes back only on its own page.", hint="Nothing was changed.")
         self.run(lines, record)
@@ -174,19 +170,6 @@ class Written(Provider):
     def removal(self, record: Record) -> tuple[str, ...]:
         """What takes away all that was made for an endpoint."""
         return self.commands(record["name"], record["tags"][-1]).remove
-
-    def is_new(self, tag: str, record: Record) -> None:
-        """Raise ProviderError where the release `tag` is what answers now."""
-        if tag == record["tags"][-1]:
-            raise ProviderError(f"{record['name']} has this very release ({tag}).", hint="Update with another bundle.")
-
-    def before(self, record: Record) -> str:
-        """The release before. Raises ProviderError where there is none."""
-        if len(record["tags"]) < 2:  # noqa: PLR2004 - the release now and the one before
-            raise ProviderError(
-                f"{record['name']} has no release before {record['tags'][-1]}.", hint="Nothing was changed."
-            )
-        return str(record["tags"][-2])
 
     def _ready(self, record: Record) -> dict[str, Any]:
         """What ``/readyz`` says; {} where it cannot be asked from here."""
@@ -233,74 +216,7 @@ class Written(Provider):
     def _write(self, bundle: Bundle, name: str, token: str = "") -> None:
         lines = self._create(checked(name), tag_of(bundle), token)
         with new_folder(self.folder(name), overwrite=True, mark=COMMANDS) as work:
-            for path in (MANIFEST, *(file["path"] for file in bundle.manifest["files"])):
-                (work / path).parent.mkdir(parents=True, exist_ok=True)
-                shutil.copyfile(bundle.path / path, work / path)
+            copied(bundle, work)
             for path, text in {**self.written(bundle, name), COMMANDS: "\n".join(lines) + "\n"}.items():
                 (work / path).parent.mkdir(parents=True, exist_ok=True)
                 (work / path).write_text(text.replace(HASH, hashed(token)) if token else text, encoding="utf-8")
-
-
-def hashed(token: str) -> str:
-    """The token's SHA-256 in hexadecimal, from which it cannot be had back."""
-    return hashlib.sha256(token.encode()).hexdigest()
-
-
-def image_files(bundle: Bundle, *more: str) -> dict[str, str]:
-    """Containerfile and .dockerignore for a folder that holds the bundle's files; `more` lines stand at its end."""
-    made = containerfile(bundle)
-    return {**made, "Containerfile": made["Containerfile"] + "".join(f"{line}\n" for line in more)}
-
-
-def builder() -> str:
-    """The command that builds images: docker, or podman where only that is here."""
-    return "podman" if here("podman") and not here("docker") else "docker"
-
-
-def tag_of(bundle: Bundle) -> str:
-    """A release's name at a place: the model's version and eight digits of the bundle's seal."""
-    version = re.sub(r"[^a-z0-9]+", "-", bundle.version.lower()).strip("-")[:20] or "0"
-    return f"v{version}-{str(bundle.manifest[SEAL])[:8]}"
-
-
-def checked(name: str) -> str:
-    """`name`, where every place takes it. Raises UsageError."""
-    if re.fullmatch(r"[a-z]([a-z0-9-]{0,30}[a-z0-9])?", name):
-        return name
-    raise UsageError(
-        f'"{name}" is no name for an endpoint there.',
-        hint="Take at most 32 small letters, digits and hyphens, a letter first: my-model",
-    )
-
-
-def given_price(text: str, of: str = "") -> Price | None:
-    """The price that the person gave, "0.05 USD 2026-11-01" an hour; None for "". Raises UsageError."""
-    if not text:
-        return None
-    match = re.fullmatch(r"(\d+(?:\.\d+)?) ([A-Z]{3})(?: (\d{4}-\d\d-\d\d))?", text.strip())
-    if not match:
-        raise UsageError(f'"{text}" is no price.', hint='Type: --set price="0.05 USD" (an hour)')
-    date = match[3] or dt.datetime.now(dt.UTC).date().isoformat()
-    return Price(float(match[1]), match[2], of or "what you run there", "given by you", date)
-
-
-def as_yaml(*documents: Any) -> str:
-    """YAML of one or several documents, keys in the order given."""
-    import yaml  # noqa: PLC0415 - only where a file is written
-
-    class Dumper(yaml.SafeDumper):  # type: ignore[misc] # untyped
-        """Texts of several lines as they are."""
-
-    def text(dumper: Any, value: str) -> Any:
-        return dumper.represent_scalar("tag:yaml.org,2002:str", value, style="|" if "\n" in value else None)
-
-    Dumper.add_representer(str, text)
-    return str(yaml.dump_all(documents, Dumper=Dumper, sort_keys=False, allow_unicode=True, width=1000))
-
-
-def from_json(said: str) -> Any:
-    """The JSON that a tool printed; {} where it is none."""
-    try:
-        return json.loads(said)
-    except ValueError:
-        return {}

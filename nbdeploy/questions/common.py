@@ -6,6 +6,7 @@ import argparse
 from typing import Any
 
 from nbdeploy.core.recipe import RECIPES, recipe_named
+from nbdeploy.errors import UnknownName
 from nbdeploy.parsing import Named, Parser, whole
 from nbdeploy.registry import engines, providers, targets
 from nbdeploy.verification.emulator import ARCHES, arch_named
@@ -25,6 +26,17 @@ class Settings(argparse.Action):
         if not name or not given_value:
             raise argparse.ArgumentError(self, f"takes NAME=VALUE, not {values}")
         setattr(namespace, self.dest, {**(getattr(namespace, self.dest) or {}), name.replace("-", "_"): value})
+
+
+def one_of(what: str, known: tuple[str, ...]) -> Named:
+    """The type of an option whose value is one of a few words."""
+
+    def check(name: str) -> str:
+        if name not in known:
+            raise UnknownName(what, name, known)
+        return name
+
+    return Named(lambda: known, check)
 
 
 TARGET = Named(targets.names, targets.canonical)

@@ -1,23 +1,21 @@
-"""The options of endpoints, and of the verbs that ask for next to nothing: doctor, demo."""
+"""The options of endpoints, what they ask of one, and the options of doctor and demo, which ask for next to nothing."""
 
 from __future__ import annotations
 
-from nbdeploy.errors import UnknownName
-from nbdeploy.parsing import Named, Parser, share, whole
+from typing import Any
+
+from nbdeploy.core.calls import Call
+from nbdeploy.errors import UsageError
+from nbdeploy.parsing import Line, Parser, share, whole
+from nbdeploy.questions.common import one_of
 
 ACTIONS = ("status", "update", "canary", "rollback", "logs", "remove")
-
-
-def _action(name: str) -> str:
-    if name not in ACTIONS:
-        raise UnknownName("action", name, ACTIONS)
-    return name
 
 
 def endpoints_options(parser: Parser, *, notebook: bool) -> None:
     """Give `parser` the options of `endpoints`."""
     parser.add_argument("name", nargs="?", metavar="NAME", help="one endpoint; all without")
-    action = Named(lambda: ACTIONS, _action)
+    action = one_of("action", ACTIONS)
     parser.add_argument("action", nargs="?", type=action, metavar="ACTION", help=f"what to do: {', '.join(ACTIONS)}")
     what = "of update and canary: a bundle, or a model to make one of" + (", or a variable" if notebook else "")
     parser.add_argument("model", nargs="?", metavar="BUNDLE", help=what)
@@ -27,6 +25,23 @@ def endpoints_options(parser: Parser, *, notebook: bool) -> None:
     parser.add_argument("--forget", action="store_true", help="of remove: also where its place cannot be reached")
     if not notebook:
         parser.add_argument("--watch", action="store_true", help="show the table anew every two seconds")
+
+
+def endpoint_call(line: Line, model: Any) -> Call:
+    """What `line` asks of the endpoint it names; `model` stands for the bundle that it names. Raises UsageError."""
+    args = line.args
+    values: tuple[Any, ...] = ()
+    if args.action == "logs":
+        values = (args.lines,)
+    elif args.action == "update" and args.model:
+        values = (model,)
+    elif args.action == "canary":
+        if not args.model and not args.end:
+            hint = f"Type: {line.parser.prog} {args.name} canary BUNDLE --share 0.1"
+            raise UsageError("Which bundle?", hint=hint)
+        values = (None,) if args.end else (model, args.share)
+    forget = args.forget and args.action == "remove"
+    return Call(args.action or "status", values, {"forget": True} if forget else {})
 
 
 def doctor_options(parser: Parser, *, notebook: bool) -> None:

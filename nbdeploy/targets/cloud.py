@@ -6,6 +6,7 @@ import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from nbdeploy.core.versions import installed
 from nbdeploy.targets.base import TEMPLATES
 from nbdeploy.targets.cloud_check import endpoint_check
 from nbdeploy.targets.onnx import OnnxTarget
@@ -37,13 +38,11 @@ class CloudTarget(OnnxTarget):
         self.furnish_rows(work)
 
     def furnish_rows(self, work: Path) -> None:
-        from nbdeploy.exporting.program import tool_versions  # noqa: PLC0415 - torch
-
         for file, source in server_code().items():
             place = work / "app" / "server" / file
             place.parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(source, place)
-        versions = tool_versions(*sorted({*NEEDS, *self.runtime_requirements}))
+        versions = installed(*sorted({*NEEDS, *self.runtime_requirements}))
         lines = [f"{package}=={number}\n" for package, number in versions.items()]
         (work / "app" / "server" / "requirements.txt").write_text("".join(lines), encoding="utf-8")
 

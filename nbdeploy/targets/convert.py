@@ -20,6 +20,7 @@ from nbdeploy.core.artifact import Artifact
 from nbdeploy.core.files import log_file, parts, sha256_of_parts, write_json
 from nbdeploy.core.recipe import Recipe, recipe_named
 from nbdeploy.core.signature import Signature
+from nbdeploy.core.versions import installed
 from nbdeploy.errors import ConversionError, UsageError
 from nbdeploy.registry import targets
 
@@ -50,7 +51,7 @@ def convert(
     """
     import numpy as np  # noqa: PLC0415
 
-    from nbdeploy.exporting.program import save_exported, tool_versions  # noqa: PLC0415
+    from nbdeploy.exporting.program import save_exported  # noqa: PLC0415
 
     if not recipe.calibrated:
         calibration = None
@@ -83,7 +84,7 @@ def convert(
         recipe=recipe,
         sha256=sha256_of_parts(model),
         size_bytes=sum(file.stat().st_size for file in parts(model)),
-        tools=tool_versions("nbdeploy", *target.tools),
+        tools=installed("nbdeploy", *target.tools),
         conversion_s=round(took, 2),
         log=log,
         base=base if base.exists() else None,

@@ -17,7 +17,7 @@ from nbdeploy.core.bundle import FORMAT, MANIFEST, sealed
 from nbdeploy.core.files import parts, sha256_of, write_json
 from nbdeploy.core.report import Report
 from nbdeploy.core.signature import Signature
-from nbdeploy.exporting.program import tool_versions
+from nbdeploy.core.versions import installed
 from nbdeploy.targets.madeup import made_up
 from nbdeploy.templates.python import predict as host
 from nbdeploy.templates.python.predict import reader
@@ -55,7 +55,7 @@ def lay_out(
     app.mkdir(parents=True)
     for file, source in host_code(target, program.signature.kind).items():
         shutil.copyfile(source, app / file)
-    versions = tool_versions("numpy", "pillow", *target.runtime_requirements)
+    versions = installed("numpy", "pillow", *target.runtime_requirements)
     lines = [f"{package}  # made with {number}\n" for package, number in versions.items()]
     (app / "requirements.txt").write_text("".join(lines), encoding="utf-8")
     if program.signature.kind == "image":

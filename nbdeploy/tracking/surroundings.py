@@ -8,9 +8,10 @@ import platform
 import subprocess
 import sys
 from functools import cache
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
+
+from nbdeploy.core.versions import installed
 
 PACKAGES = """nbdeploy torch torchvision fastai timm numpy pandas scikit-learn pillow onnx onnxruntime litert-torch
 ai-edge-litert ai-edge-quantizer executorch openvino nncf coremltools optuna""".split()
@@ -89,13 +90,7 @@ def gpu() -> str:
 @cache
 def versions() -> dict[str, str]:
     """The installed versions of the packages that results hang on."""
-    found = {}
-    for name in PACKAGES:
-        try:
-            found[name] = version(name)
-        except PackageNotFoundError:
-            continue
-    return found
+    return installed(*PACKAGES)
 
 
 def git(folder: str) -> dict[str, Any]:

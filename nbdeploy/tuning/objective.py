@@ -136,7 +136,8 @@ def planned_epochs(settings: Mapping[str, Any]) -> int:
 
 def _deployed(job: Job, learn: Any, recipe: str, listener: Listener) -> tuple[dict[str, float], dict[str, Any]]:
     from nbdeploy.core.report import Status  # noqa: PLC0415 - only with a target
-    from nbdeploy.flow import as_program, deploy  # noqa: PLC0415
+    from nbdeploy.flow import deploy  # noqa: PLC0415
+    from nbdeploy.model import as_program  # noqa: PLC0415
 
     listener.stage("deploying")
     program = as_program(learn, verify_files=min(_VERIFY_FILES, len(job.images.valid)), seed=job.seed)

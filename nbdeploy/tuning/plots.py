@@ -5,6 +5,7 @@ from __future__ import annotations
 import warnings
 from typing import TYPE_CHECKING
 
+from nbdeploy.core.figures import ACCENT, MUTED, PLAIN, TEXT, drawing, frame
 from nbdeploy.core.numbers import SPACE, quantity
 from nbdeploy.tuning import words
 from nbdeploy.tuning.trial import OBJECTIVES, Trial
@@ -15,9 +16,6 @@ if TYPE_CHECKING:
 
     from nbdeploy.tuning.result import Tuning
 
-# The light tokens of templates/tokens.css: a figure is a picture, and cannot follow the host's theme.
-_TEXT, _MUTED, _LINE = "#1c2127", "#57606b", "#dde1e6"
-_ACCENT, _PLAIN = "#2b5bc7", "#8a939e"
 _LEAST = 4
 """Trials that ended, before it is said what mattered."""
 _AXES = {"size": "size, log scale", "latency": "latency, 1 thread, log scale"}
@@ -25,11 +23,10 @@ _AXES = {"size": "size, log scale", "latency": "latency, 1 thread, log scale"}
 
 def plots(tuning: Tuning) -> Figure:
     """History and importance, and a panel for every objective beside accuracy."""
-    import matplotlib.pyplot as plt  # noqa: PLC0415 - slow to import
-
     others = [name for name in tuning.objectives if name != "accuracy"]
     rows = 2 if others else 1
-    with plt.rc_context({"font.size": 10, "font.family": "sans-serif", "text.color": _TEXT, "axes.edgecolor": _LINE}):
+    figure: Figure
+    with drawing() as plt:
         figure, panels = plt.subplots(rows, 2, figsize=(10.4, 3.5 * rows), squeeze=False, layout="constrained")
         plt.close(figure)  # it is shown as the value of a cell, once
         figure.set_facecolor("white")
@@ -67,26 +64,26 @@ def importance(tuning: Tuning) -> dict[str, float]:
 def _history(panel: Axes, tuning: Tuning) -> None:
     from matplotlib.ticker import MaxNLocator  # noqa: PLC0415 - loaded by now
 
-    _frame(panel, f"Accuracy of each trial, {tuning.files:,} files set apart")
+    frame(panel, f"Accuracy of each trial, {tuning.files:,} files set apart")
     best, top, line = tuning.best, 0.0, []
     for at, trial in enumerate(tuning.tried):
         if trial.good:
             top = max(top, trial.values["accuracy"])
-            panel.plot(at, trial.values["accuracy"], "o", color=_ACCENT, markersize=5, zorder=3)
+            panel.plot(at, trial.values["accuracy"], "o", color=ACCENT, markersize=5, zorder=3)
         elif (trial.state == "pruned" and trial.curve) or trial.values:
             reached = trial.values.get("accuracy", trial.curve[max(trial.curve)] if trial.curve else 0.0)
-            panel.plot(at, reached, "o", markerfacecolor="white", color=_PLAIN, markersize=5, zorder=3)
+            panel.plot(at, reached, "o", markerfacecolor="white", color=PLAIN, markersize=5, zorder=3)
         line.append(top or None)
-    panel.step(range(len(line)), [value or float("nan") for value in line], where="post", color=_ACCENT, linewidth=1.2)
+    panel.step(range(len(line)), [value or float("nan") for value in line], where="post", color=ACCENT, linewidth=1.2)
     at = [trial.number for trial in tuning.tried].index(best.number)
     _ring(panel, at, best.values["accuracy"])
-    panel.set_xlabel("trial, in the order they were tried; hollow: pruned, or a check failed", color=_MUTED, fontsize=9)
+    panel.set_xlabel("trial, in the order they were tried; hollow: pruned, or a check failed", color=MUTED, fontsize=9)
     panel.xaxis.set_major_locator(MaxNLocator(integer=True))
     panel.yaxis.set_major_formatter(lambda value, _: _percent(value))
 
 
 def _importance(panel: Axes, tuning: Tuning) -> None:
-    _frame(panel, "What the accuracy depended on")
+    frame(panel, "What the accuracy depended on")
     panel.grid(visible=False)
     found = importance(tuning)
     if not found:
@@ -94,7 +91,7 @@ def _importance(panel: Axes, tuning: Tuning) -> None:
         _note(panel, 0.9, f"Said after {_LEAST} trials that differ.")
         return
     names = list(found)[::-1]
-    panel.barh(range(len(names)), [found[name] for name in names], 0.5, color=_ACCENT, zorder=2)
+    panel.barh(range(len(names)), [found[name] for name in names], 0.5, color=ACCENT, zorder=2)
     for place, name in enumerate(names):
         panel.annotate(
             f"{100 * found[name]:.0f}{SPACE}%",
@@ -109,22 +106,22 @@ def _importance(panel: Axes, tuning: Tuning) -> None:
     panel.set_xlim(0, 1.15 * max(found.values()))
     panel.set_xticks([])
     panel.spines["bottom"].set_visible(False)
-    panel.tick_params(axis="y", length=0, labelcolor=_TEXT, labelsize=10)
+    panel.tick_params(axis="y", length=0, labelcolor=TEXT, labelsize=10)
     _note(panel, -0.06, "share of its variation, fANOVA on these trials")
 
 
 def _front(panel: Axes, tuning: Tuning, name: str) -> None:
-    _frame(panel, f"Accuracy against {name}")
+    frame(panel, f"Accuracy against {name}")
     ended = [trial for trial in tuning.tried if trial.state == "complete"]
     fronted = {trial.number for trial in tuning.pareto}
     for trial in ended:
-        colour = _ACCENT if trial.number in fronted else _PLAIN
+        colour = ACCENT if trial.number in fronted else PLAIN
         at = (trial.values[name], trial.values["accuracy"])
         dot = panel.plot(*at, "o", color=colour, markersize=6 if trial.number in fronted else 5, zorder=3)[0]
         if not trial.good:
             dot.set_markerfacecolor("white")
     steps = _steps([trial for trial in ended if trial.good], name)
-    panel.plot(*zip(*steps, strict=True), color=_ACCENT, linewidth=1.2, drawstyle="steps-post", zorder=2)
+    panel.plot(*zip(*steps, strict=True), color=ACCENT, linewidth=1.2, drawstyle="steps-post", zorder=2)
     best = tuning.best
     _ring(panel, best.values[name], best.values["accuracy"])
     _name(panel, best, name)
@@ -135,7 +132,7 @@ def _front(panel: Axes, tuning: Tuning, name: str) -> None:
     ticks = _ticks(low, high)
     panel.set_xticks(ticks, [_short(name, tick) for tick in ticks])
     panel.tick_params(axis="x", which="minor", length=0, labelbottom=False)
-    panel.set_xlabel(f"{_AXES[name]}; blue: no other trial beats it", color=_MUTED, fontsize=9)
+    panel.set_xlabel(f"{_AXES[name]}; blue: no other trial beats it", color=MUTED, fontsize=9)
     panel.yaxis.set_major_formatter(lambda value, _: _percent(value))
 
 
@@ -149,11 +146,11 @@ def _steps(trials: list[Trial], name: str) -> list[tuple[float, float]]:
 
 
 def _note(panel: Axes, y: float, text: str) -> None:
-    panel.text(0.0, y, text, color=_MUTED, fontsize=9, transform=panel.transAxes)
+    panel.text(0.0, y, text, color=MUTED, fontsize=9, transform=panel.transAxes)
 
 
 def _ring(panel: Axes, x: float, y: float) -> None:
-    panel.plot(x, y, "o", markerfacecolor="none", color=_ACCENT, markersize=11, markeredgewidth=1.4, zorder=4)
+    panel.plot(x, y, "o", markerfacecolor="none", color=ACCENT, markersize=11, markeredgewidth=1.4, zorder=4)
 
 
 def _name(panel: Axes, trial: Trial, name: str) -> None:
@@ -163,7 +160,7 @@ def _name(panel: Axes, trial: Trial, name: str) -> None:
         (9, -11),
         textcoords="offset points",
         fontsize=9,
-        color=_TEXT,
+        color=TEXT,
         zorder=5,
     )
 
@@ -185,11 +182,3 @@ def _short(name: str, tick: float) -> str:
 
 def _percent(value: float) -> str:
     return f"{100 * value:g}{SPACE}%" if 0 <= value <= 1 else ""
-
-
-def _frame(panel: Axes, title: str) -> None:
-    panel.set_facecolor("white")
-    panel.set_title(title, loc="left", fontsize=10, fontweight="bold", color=_TEXT)
-    panel.spines[["top", "right"]].set_visible(False)
-    panel.tick_params(length=3, color=_LINE, labelcolor=_MUTED, labelsize=9)
-    panel.grid(color=_LINE, linewidth=0.6, zorder=0)

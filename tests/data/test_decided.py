@@ -132,7 +132,7 @@ def test_a_bundle_is_verified_on_the_files_of_its_model_also_where_they_were_lef
     Journal(moved).record(
         [Edit(Path(file.path), "exclude", sha256=file.sha256) for file in program.reference.held_out[:1]]
     )
-    from nbdeploy.flow import as_program
+    from nbdeploy.model import as_program
 
     found = as_program(program, images=moved)
     assert {str(moved)} == {str(Path(file.path).parents[1]) for file in found.reference.held_out}

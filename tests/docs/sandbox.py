@@ -16,7 +16,7 @@ from PIL import Image
 import nbdeploy as nd
 from nbdeploy.cli import main
 from nbdeploy.errors import ProviderError
-from nbdeploy.jupyter import magics
+from nbdeploy.jupyter import loading
 from nbdeploy.targets import convert
 
 SMALLER = (
@@ -53,7 +53,7 @@ class Sandbox:
         patch.setattr(convert, "_end_with_parent", lambda: None)
         InteractiveShell.clear_instance()
         self.shell = InteractiveShell.instance()
-        magics.load(self.shell)
+        loading.load(self.shell)
         self._furnish()
 
     def end_page(self) -> None:
@@ -68,7 +68,7 @@ class Sandbox:
     def close(self) -> None:
         """Take away the shell."""
         self.end_page()
-        magics.unload(self.shell)
+        loading.unload(self.shell)
         InteractiveShell.clear_instance()
 
     def terminal(self, line: str) -> None:

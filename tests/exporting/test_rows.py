@@ -14,7 +14,7 @@ import nbdeploy as nd
 from nbdeploy.core.inputs import Rows, Words
 from nbdeploy.core.signature import Signature
 from nbdeploy.errors import BundleError, DataError, ExportError, UnsupportedTransform, UsageError
-from nbdeploy.flow import as_program
+from nbdeploy.model import as_program
 from nbdeploy.templates.python.predict import reader
 from tests.rowdata import plants, program_of, sayings
 

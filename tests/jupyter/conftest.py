@@ -11,7 +11,7 @@ import pytest
 from IPython.core.completer import provisionalcompleter
 from IPython.core.interactiveshell import InteractiveShell
 
-from nbdeploy.jupyter import magics
+from nbdeploy.jupyter import loading
 
 
 class Learner:
@@ -57,12 +57,12 @@ def bare(fake_fastai: type[Learner]) -> Iterator[Shell]:
     shell = InteractiveShell.instance()
     shell.user_ns["Learner"] = fake_fastai
     yield Shell(shell)
-    magics.unload(shell)
+    loading.unload(shell)
     InteractiveShell.clear_instance()
 
 
 @pytest.fixture
 def shell(bare: Shell) -> Shell:
     """A shell with the magics."""
-    magics.load(bare.ip)
+    loading.load(bare.ip)
     return bare

@@ -11,7 +11,7 @@ import pytest
 from IPython.core.interactiveshell import InteractiveShell
 
 from nbdeploy.errors import NbdeployWarning, TrainError
-from nbdeploy.jupyter import faults, magics
+from nbdeploy.jupyter import faults, loading
 from nbdeploy.jupyter.faults import name_bad_picture
 from tests.models import learner, loaders
 
@@ -66,11 +66,11 @@ def test_it_is_said_after_the_cell(folder: Path) -> None:
     InteractiveShell.clear_instance()
     shell = InteractiveShell.instance()
     try:
-        magics.load(shell)
+        loading.load(shell)
         with pytest.warns(NbdeployWarning, match="cannot be read as a picture"):
             shell.events.trigger("post_run_cell", SimpleNamespace(error_in_exec=error))
     finally:
-        magics.unload(shell)
+        loading.unload(shell)
         InteractiveShell.clear_instance()
 
 
@@ -78,7 +78,7 @@ def test_a_real_cell_is_followed_by_it(folder: Path, capsys: Any) -> None:
     InteractiveShell.clear_instance()
     shell = InteractiveShell.instance()
     try:
-        magics.load(shell)
+        loading.load(shell)
         learn = learner(loaders(folder))
         bad = Path(learn.dls.train_ds.items[0])
         bad.write_bytes(b"")
@@ -88,6 +88,6 @@ def test_a_real_cell_is_followed_by_it(folder: Path, capsys: Any) -> None:
         with pytest.warns(NbdeployWarning, match=bad.name):  # each time
             shell.run_cell("with learn.no_bar(): learn.fit(1)")
     finally:
-        magics.unload(shell)
+        loading.unload(shell)
         InteractiveShell.clear_instance()
         capsys.readouterr()

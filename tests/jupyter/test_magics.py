@@ -13,7 +13,7 @@ from PIL import Image
 
 from nbdeploy.checkup import Doctor
 from nbdeploy.errors import OutputError
-from nbdeploy.jupyter import magics
+from nbdeploy.jupyter import loading
 
 
 @pytest.fixture
@@ -80,7 +80,7 @@ def test_learners_made_before_the_extension_was_loaded_count(bare: Any, deployed
     """They are older than any made since."""
     bare.run("a = Learner()")
     bare.run("b = Learner()")
-    magics.load(bare.ip)
+    loading.load(bare.ip)
     bare.run("%deploy --target onnx")
     assert deployed[0][0] is bare.ns["b"]
     assert "made before %load_ext nbdeploy" in capsys.readouterr().out
@@ -288,10 +288,10 @@ def test_loading_twice_is_loading_once_and_unloading_leaves_nothing(bare: Any) -
     before = {name: len(calls) for name, calls in bare.ip.events.callbacks.items()}
     matchers = list(bare.ip.Completer.custom_matchers)
     for _ in range(3):
-        magics.load(bare.ip)
+        loading.load(bare.ip)
     assert len(matchers) + 1 == len(bare.ip.Completer.custom_matchers)
     assert before["post_run_cell"] + 1 == len(bare.ip.events.callbacks["post_run_cell"])
-    magics.unload(bare.ip)
+    loading.unload(bare.ip)
     assert before == {name: len(calls) for name, calls in bare.ip.events.callbacks.items()}
     assert matchers == bare.ip.Completer.custom_matchers
     assert "deploy" not in bare.ip.magics_manager.magics["line"]

@@ -11,7 +11,7 @@ from IPython.core.error import UsageError
 from IPython.core.interactiveshell import InteractiveShell
 
 from nbdeploy.errors import PipelineFailed
-from nbdeploy.jupyter import magics
+from nbdeploy.jupyter import loading
 from nbdeploy.pipeline import running
 from tests.jupyter.conftest import Shell
 
@@ -22,9 +22,9 @@ def shell(project: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[Shell]:
     monkeypatch.chdir(project.root)
     InteractiveShell.clear_instance()
     made = InteractiveShell.instance()
-    magics.load(made)
+    loading.load(made)
     yield Shell(made)
-    magics.unload(made)
+    loading.unload(made)
     InteractiveShell.clear_instance()
 
 
@@ -72,6 +72,6 @@ def test_its_options_and_the_keys_of_the_file_complete(shell: Shell) -> None:
 
 
 def test_unloading_takes_it_away(shell: Shell) -> None:
-    magics.unload(shell.ip)
+    loading.unload(shell.ip)
     assert "pipeline" not in shell.ip.magics_manager.magics["cell"]
     assert "pipeline" not in shell.ip.magics_manager.magics["line"]

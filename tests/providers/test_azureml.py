@@ -9,7 +9,7 @@ import pytest
 import yaml
 
 from nbdeploy.providers.azureml import AzureMl, deployment_of
-from nbdeploy.providers.written import tag_of
+from nbdeploy.providers.releases import tag_of
 from tests.providers.contract import ProviderContract
 from tests.providers.places import Tools, image_env, replay
 

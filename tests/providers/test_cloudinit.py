@@ -15,7 +15,7 @@ import yaml
 from nbdeploy.errors import ProviderError
 from nbdeploy.providers import store
 from nbdeploy.providers.cloudinit import CloudInit
-from nbdeploy.providers.written import hashed
+from nbdeploy.providers.store import hashed
 from tests.providers.contract import ProviderContract
 from tests.providers.places import replay
 

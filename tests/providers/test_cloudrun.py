@@ -10,7 +10,8 @@ import yaml
 from nbdeploy.errors import ProviderError
 from nbdeploy.providers import store
 from nbdeploy.providers.cloudrun import CloudRun
-from nbdeploy.providers.written import hashed, tag_of
+from nbdeploy.providers.releases import tag_of
+from nbdeploy.providers.store import hashed
 from tests.providers.contract import ProviderContract
 from tests.providers.places import Tools, image_env, replay
 

@@ -10,7 +10,7 @@ import yaml
 
 from nbdeploy.providers import store
 from nbdeploy.providers.heroku import Heroku
-from nbdeploy.providers.written import hashed
+from nbdeploy.providers.store import hashed
 from tests.providers.contract import ProviderContract
 from tests.providers.places import Tools, image_env, replay
 

@@ -15,7 +15,7 @@ from huggingface_hub import HfApi
 from nbdeploy.errors import ProviderError
 from nbdeploy.providers import huggingface, store
 from nbdeploy.providers.huggingface import HuggingFace
-from nbdeploy.providers.written import hashed
+from nbdeploy.providers.store import hashed
 from tests.providers.contract import ProviderContract
 from tests.providers.places import image_env, served
 

@@ -14,7 +14,8 @@ import yaml
 from nbdeploy.errors import ProviderError, UsageError
 from nbdeploy.providers import store
 from nbdeploy.providers.kubernetes import FILE, Kubernetes
-from nbdeploy.providers.written import hashed, tag_of
+from nbdeploy.providers.releases import tag_of
+from nbdeploy.providers.store import hashed
 from tests.providers.contract import ProviderContract
 from tests.providers.places import Tools, replay, served
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import io
 import json
+import subprocess
 import sys
 import time
 from collections.abc import Iterator
@@ -216,14 +217,17 @@ def test_an_interrupted_start_leaves_no_process(
 
     started: list[psutil.Popen] = []
 
-    def hold(_: Any, folder: Path, __: Any) -> int:
-        started.append(psutil.Popen([sys.executable, "-c", "import time; time.sleep(60)", str(folder)]))
+    def hold(folder: Path, _: Any) -> int:
+        code = "import time; print(flush=True); time.sleep(60)"
+        started.append(psutil.Popen([sys.executable, "-c", code, str(folder)], stdout=subprocess.PIPE))
+        with started[0].stdout as said:
+            said.readline()  # by now the system knows its command line, too
         return int(started[0].pid)
 
     def interrupted(*_: Any) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(rayplace.RayProvider, "_hold", hold)
+    monkeypatch.setattr(rayplace, "start_holder", hold)
     monkeypatch.setattr(rayplace, "probe", interrupted)
     with pytest.raises(KeyboardInterrupt):
         nd.deploy(cloud_bundle, provider="ray", endpoint="colours")
@@ -236,7 +240,7 @@ def test_an_interrupted_wait_for_ray_ends_what_was_started(
     cloud_bundle: nd.Bundle, own_state: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Ctrl-C before Ray says that it is there."""
-    from nbdeploy.providers import rayplace
+    from nbdeploy.providers import rayprocess
 
     ended: list[tuple[int, Path]] = []
 
@@ -251,8 +255,8 @@ def test_an_interrupted_wait_for_ray_ends_what_was_started(
             yield ""
 
     monkeypatch.setenv("NBDEPLOY_RUNS", "off")  # which asks git, by a process of the same class
-    monkeypatch.setattr(rayplace.subprocess, "Popen", Process)
-    monkeypatch.setattr(rayplace, "_end", lambda *which: ended.append(which))
+    monkeypatch.setattr(rayprocess.subprocess, "Popen", Process)
+    monkeypatch.setattr(rayprocess, "end_holder", lambda *which: ended.append(which))
     with pytest.raises(KeyboardInterrupt):
         nd.deploy(cloud_bundle, provider="ray", endpoint="colours")
     assert [(12345, own_state / "ray" / "colours")] == ended

@@ -11,8 +11,9 @@ import yaml
 
 from nbdeploy.errors import ProviderError
 from nbdeploy.providers import store
+from nbdeploy.providers.releases import tag_of
 from nbdeploy.providers.render import Render
-from nbdeploy.providers.written import hashed, tag_of
+from nbdeploy.providers.store import hashed
 from tests.providers.contract import ProviderContract
 from tests.providers.places import Tools, image_env, replay
 

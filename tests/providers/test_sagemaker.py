@@ -15,8 +15,8 @@ from botocore.stub import ANY, Stubber
 
 from nbdeploy.errors import ProviderError
 from nbdeploy.providers import sagemaker
+from nbdeploy.providers.releases import tag_of
 from nbdeploy.providers.sagemaker import SageMaker
-from nbdeploy.providers.written import tag_of
 from tests.providers.contract import ProviderContract
 from tests.providers.places import Served, served
 

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from nbdeploy.providers.releases import tag_of
 from nbdeploy.providers.vertex import Vertex, number
-from nbdeploy.providers.written import tag_of
 from tests.providers.contract import ProviderContract
 from tests.providers.places import Tools, expected, image_env, served
 

@@ -9,8 +9,8 @@ import pytest
 
 from nbdeploy.cli import main
 from nbdeploy.errors import UnknownName, UsageError
-from nbdeploy.options import add_options, given
-from nbdeploy.parsing import Parser
+from nbdeploy.options import add_options
+from nbdeploy.parsing import Line, Parser
 
 LINE = (
     "digits -o model --trials 12 --time-limit 30min --arch resnet18,mobilenet_v3_small --size 64..128 --lr 1e-4..1e-2 "
@@ -41,7 +41,7 @@ def test_a_line_says_what_the_python_call_says():
         "name": "pets",
         "resume": False,
         "pretrained": False,
-    } == given(parser, parser.parse_args(shlex.split(LINE)), leave={"data"})
+    } == Line(parser, parser.parse_args(shlex.split(LINE))).given(leave={"data"})
 
 
 @pytest.mark.parametrize(

@@ -5,17 +5,16 @@ from __future__ import annotations
 import os
 import shutil
 import threading
-import uuid
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from nbdeploy.core.files import sha256_of
 from nbdeploy.core.progress import track
 from nbdeploy.data.collect.contents import Contents, Count
-from nbdeploy.data.collect.items import CAPTURES, Badge, Item, Source
+from nbdeploy.data.collect.items import Badge, Item, Source
+from nbdeploy.data.collect.judging import judged
 from nbdeploy.data.collect.place import (
     ENDINGS,
     REMOVED,
@@ -28,7 +27,6 @@ from nbdeploy.data.collect.place import (
     staged,
 )
 from nbdeploy.data.collect.record import Record
-from nbdeploy.data.collect.screen import Near
 from nbdeploy.data.facts import Facts, facts_of
 from nbdeploy.data.records import SPLIT_NAMES, count, short, shown
 from nbdeploy.errors import DataError
@@ -95,7 +93,7 @@ class Collection:
         that of its source; pictures of one `group` stay on one side of the split. What cannot be stored comes back as
         an Item too, with the reason in its badges. Raises DataError for the label, OutputError for the folder.
         """
-        item = replace(self._new(label, source, session, batch), group=group)
+        item = replace(Item.new(check_label(label), source, session, batch), group=group)
         work = staged(self.folder)
         try:
             with as_output_error(self.folder):
@@ -114,64 +112,23 @@ class Collection:
 
     def refuse(self, label: str, badge: Badge, *, source: Source, session: str = "", batch: str = "") -> Item:
         """Note something that could not be had, so that it is listed with the reason. Raises DataError, OutputError."""
-        return self._keep(replace(self._new(label, source, session, batch), badges=(badge,)))
-
-    @staticmethod
-    def _new(label: str, source: Source, session: str, batch: str) -> Item:
-        return Item(
-            id=uuid.uuid4().hex,
-            batch=batch or uuid.uuid4().hex,
-            status="refused",
-            label=check_label(label),
-            source=source,
-            session=session,
-            time=_now(),
-        )
+        return self._keep(replace(Item.new(check_label(label), source, session, batch), badges=(badge,)))
 
     def _store(self, item: Item, work: Path, facts: Facts, name: str) -> Item:
-        item = replace(item, sha256=facts.sha256, size=facts.size)
-        badges = self._contents.screen.badges(name, facts)
-        if not facts.refused[0] and facts.format not in ENDINGS:
-            badges = [
-                Badge("unreadable", f"{facts.format}, which folders of pictures do not take: save it as PNG", "bad")
-            ]
-        if any(badge.weight == "bad" for badge in badges):
-            return self._keep(replace(item, badges=tuple(badges)))
         size = work.stat().st_size
-        if same := self._contents.same(facts.sha256, size):
-            return self._keep(replace(item, status="copy", file=same, badges=(self._copy_badge(item, same),)))
-        group = item.session if item.source.kind in CAPTURES else item.group
-        if near := self._contents.screen.near(facts):
-            badges.insert(0, self._near_badge(item, near))
-            group = group or self._contents.files[near.key].group or self._contents.files[near.key].sha256
-        ending = ENDINGS[facts.format]
-        path = put(work, self.folder, item.label, safe_name(name, f"{item.source.kind}-{facts.sha256[:12]}", ending))
-        file = path.relative_to(self.folder).as_posix()
-        item = replace(item, status="kept", file=file, group=group or facts.sha256, badges=tuple(badges))
-        self._keep(item)
-        self._contents.note(file, item.label, size, item)
-        self._contents.screen.add(file, facts)
+        item = judged(item, name, facts, size, self._contents)
+        if item.status != "kept":
+            return self._keep(item)
+        name = safe_name(name, f"{item.source.kind}-{facts.sha256[:12]}", ENDINGS[facts.format])
+        path = put(work, self.folder, item.label, name)
+        item = self._keep(replace(item, file=path.relative_to(self.folder).as_posix()))
+        self._contents.take_in(item, size, facts)
         return item
 
     def _keep(self, item: Item) -> Item:
         with self._lock:
             self._record.add([item])
         return item
-
-    def _copy_badge(self, item: Item, same: str) -> Badge:
-        other = self._contents.files[same].label
-        if other == item.label:
-            return Badge("exact_duplicate", f"the same bytes as {same}, so not stored again", "warn")
-        return Badge("cross_class_duplicate", f'the same bytes as {same}: it stays in "{short(other)}" only', "warn")
-
-    def _near_badge(self, item: Item, near: Near) -> Badge:
-        other = self._contents.files[near.key]
-        words = f"nearly the same picture as {near.key} (likeness {near.likeness:.3f})"
-        if other.label != item.label:
-            return Badge("cross_class_duplicate", f'{words}, which is in "{short(other.label)}"', "warn")
-        # A recording resembles itself, and stays on one side of the split; elsewhere it is worth a look.
-        within = item.session and other.group == item.session
-        return Badge("near_duplicate", words, "note" if within else "warn")
 
     def add(
         self,
@@ -225,7 +182,7 @@ class Collection:
                 move_whole(self.folder / item.file, self._removed(item))
             self._contents.forget(item.file for item in done)
             if some:
-                self._record.write([{"v": 1, "op": "take_back", "ids": [item.id for item in some], "time": _now()}])
+                self._record.take_back(item.id for item in some)
             return tuple(done)
 
     def redo(self) -> tuple[Item, ...]:
@@ -237,13 +194,11 @@ class Collection:
             some = [item for item in items if self._removed(item).is_file()]
             for item in some:
                 path = self._removed(item)
-                size = path.stat().st_size
-                facts = facts_of(path)
+                size, facts = path.stat().st_size, facts_of(path)
                 move_whole(path, self.folder / item.file)
-                self._contents.note(item.file, item.label, size, item)
-                self._contents.screen.add(item.file, facts)
+                self._contents.take_in(item, size, facts)
             if ids:
-                self._record.write([{"v": 1, "op": "put_back", "ids": list(ids), "time": _now()}])
+                self._record.put_back(ids)
             return tuple(some)
 
     def _unchanged(self, item: Item) -> bool:
@@ -282,7 +237,7 @@ class Collection:
                 )
             with as_output_error(self.folder):
                 (self.folder / before).rename(self.folder / after)
-            self._record.write([{"v": 1, "op": "rename", "from": before, "to": after, "time": _now()}])
+            self._record.rename(before, after)
             self._contents = Contents(self.folder)
             self._looked = False
             self.refresh()
@@ -329,12 +284,3 @@ class Collection:
 
     def __repr__(self) -> str:
         return f"Collection({count(len(self), 'picture')}, {count(len(self.classes), 'class')}; {shown(self.folder)})"
-
-
-def new_session(kind: str) -> str:
-    """A name for what is captured or added together from now on."""
-    return f"{kind}-{datetime.now(UTC):%Y%m%d-%H%M%S}-{uuid.uuid4().hex[:6]}"
-
-
-def _now() -> str:
-    return datetime.now(UTC).isoformat(timespec="milliseconds")

@@ -78,6 +78,11 @@ class Contents:
         self._sizes[size].add(name)
         self.folders.add(label)
 
+    def take_in(self, item: Item, size: int, facts: Facts) -> None:
+        """A picture was stored: what comes after it is held against it, too."""
+        self.note(item.file, item.label, size, item)
+        self.screen.add(item.file, facts)
+
     def learn(self, name: str, facts: Facts) -> None:
         """What was measured of a file that was there before."""
         file = self.files.get(name)

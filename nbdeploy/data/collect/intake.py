@@ -15,10 +15,10 @@ from nbdeploy.core.progress import track
 from nbdeploy.data.archive import unpack
 from nbdeploy.data.collect import coco, voc, yolo
 from nbdeploy.data.collect.boxes import Annotated, Pictures, crops
-from nbdeploy.data.collect.collection import Collection, new_session
+from nbdeploy.data.collect.collection import Collection
 from nbdeploy.data.collect.frames import ENDINGS as VIDEOS
 from nbdeploy.data.collect.frames import frames
-from nbdeploy.data.collect.items import Badge, Item, Source
+from nbdeploy.data.collect.items import Badge, Item, Source, new_session
 from nbdeploy.data.collect.links import IS_LINK, add_links, read_list
 from nbdeploy.data.collect.place import staged
 from nbdeploy.data.listing import EXTENSIONS, list_folder, only_folder

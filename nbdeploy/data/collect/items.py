@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any, Literal
 
 Weight = Literal["bad", "warn", "note"]
@@ -72,6 +74,12 @@ class Item:
     size: tuple[int, int] = (0, 0)
     badges: tuple[Badge, ...] = ()
 
+    @classmethod
+    def new(cls, label: str, source: Source, session: str, batch: str) -> Item:
+        """One that was just given, and is refused until it is stored."""
+        made = uuid.uuid4().hex
+        return cls(made, batch or uuid.uuid4().hex, "refused", label, source, session, time=now())
+
     @property
     def said(self) -> str:
         """Why it was not stored, or what to look at, in a line; empty for a picture without badges."""
@@ -110,6 +118,16 @@ class Item:
             badges=tuple(Badge(*row) for row in raw["badges"]),
             **texts,
         )
+
+
+def new_session(kind: str) -> str:
+    """A name for what is captured or added together from now on."""
+    return f"{kind}-{datetime.now(UTC):%Y%m%d-%H%M%S}-{uuid.uuid4().hex[:6]}"
+
+
+def now() -> str:
+    """The time, as an Item has it."""
+    return datetime.now(UTC).isoformat(timespec="milliseconds")
 
 
 def _text(value: Any) -> str:

@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING
 from urllib.parse import unquote, urlsplit
 
 from nbdeploy.core.progress import track
-from nbdeploy.data.collect.collection import Collection, new_session
+from nbdeploy.data.collect.collection import Collection
 from nbdeploy.data.collect.fetch import Fetched, Fetcher
-from nbdeploy.data.collect.items import Badge, Item, Source
+from nbdeploy.data.collect.items import Badge, Item, Source, new_session
 from nbdeploy.data.collect.place import check_label
 from nbdeploy.data.records import count, names, short, shown
 from nbdeploy.errors import DataError, NbdeployWarning

@@ -12,14 +12,12 @@ import time
 from collections import deque
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self
+from typing import Any, Self
 
-from nbdeploy.data.collect.collection import Collection, new_session
+from nbdeploy.data.collect.collection import Collection
+from nbdeploy.data.collect.items import Item, Source, new_session
 from nbdeploy.data.records import shown
 from nbdeploy.errors import OutputError, UsageError
-
-if TYPE_CHECKING:
-    from nbdeploy.data.collect.items import Item
 
 CODE_LIVES_S = 600.0
 """How long a code opens the page, when nobody used it."""
@@ -164,8 +162,6 @@ class Phone:
 
     def took(self, data: bytes, label: str, part: int) -> Item:
         """A picture came; `part` counts the sessions of this visit."""
-        from nbdeploy.data.collect.items import Source  # noqa: PLC0415 - a cycle for type checkers only
-
         session = f"{self._visit}-{part}"
         item = self.collection.take(data, label, source=Source("phone"), session=session, batch=session)
         self.pictures += item.status == "kept"

@@ -9,7 +9,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from nbdeploy.core import lines
-from nbdeploy.data.collect.items import Item
+from nbdeploy.data.collect.items import Item, now
 from nbdeploy.data.records import count, shown
 from nbdeploy.errors import NbdeployWarning
 
@@ -84,16 +84,27 @@ class Record:
             )
         return self.state
 
-    def write(self, some: Sequence[dict[str, Any]]) -> None:
-        """Append lines and take them in. Raises OutputError."""
+    def add(self, items: Iterable[Item]) -> None:
+        """Append items. Raises OutputError."""
+        self._write([item.dump() for item in items])
+
+    def take_back(self, ids: Iterable[str]) -> None:
+        """Append that the pictures of these ids were taken back by one act. Raises OutputError."""
+        self._write([{"v": 1, "op": "take_back", "ids": list(ids), "time": now()}])
+
+    def put_back(self, ids: Iterable[str]) -> None:
+        """Append that they were put back. Raises OutputError."""
+        self._write([{"v": 1, "op": "put_back", "ids": list(ids), "time": now()}])
+
+    def rename(self, before: str, after: str) -> None:
+        """Append that a class has another name now. Raises OutputError."""
+        self._write([{"v": 1, "op": "rename", "from": before, "to": after, "time": now()}])
+
+    def _write(self, some: Sequence[dict[str, Any]]) -> None:
         if some:
             lines.append(self.path, some, _WHAT)
             for line in some:
                 self.state.fold(line)
-
-    def add(self, items: Iterable[Item]) -> None:
-        """Append items. Raises OutputError."""
-        self.write([item.dump() for item in items])
 
 
 def provenance(folder: Path) -> dict[str, tuple[str, str]]:

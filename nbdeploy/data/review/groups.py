@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from nbdeploy.data.facts import Facts
+from nbdeploy.data.joining import joined
 from nbdeploy.data.pool import measure
 from nbdeploy.data.remembered import facts_of_all
 from nbdeploy.data.review.items import Item
@@ -32,25 +33,14 @@ def groups_of(items: Sequence[Item], kinds: Collection[str], *, trained_first: b
     With `trained_first` the copy that is trained on is the one to keep, whatever the others are worth.
     """
     places = {item.path: place for place, item in enumerate(items)}
-    above: dict[int, int] = {}
     scores: defaultdict[int, float] = defaultdict(float)
-
-    def top(one: int) -> int:
-        while (parent := above.setdefault(one, one)) != one:
-            above[one] = above[parent]
-            one = parent
-        return one
-
+    pairs: list[tuple[int, int]] = []
     for place, item in enumerate(items):
         for finding in item.findings:
             if finding.kind in kinds:
                 scores[place] = max(scores[place], finding.score)
-                for other in (places[path] for path in finding.related if path in places):
-                    above[top(other)] = top(place)
-    found: defaultdict[int, list[int]] = defaultdict(list)
-    for one in sorted(above):
-        found[top(one)].append(one)
-    every = [members for members in found.values() if len(members) > 1]
+                pairs += [(place, places[path]) for path in finding.related if path in places]
+    every = [members for members in joined(pairs) if len(members) > 1]
     facts = _facts(items, every)
     made = [
         _group(items, members, facts, max(scores[one] for one in members), trained_first=trained_first)

@@ -5,25 +5,20 @@ from __future__ import annotations
 import os
 import shutil
 import time
-import uuid
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import anywidget
-import traitlets
-from IPython.display import display
-
 from nbdeploy.core.progress import quiet
 from nbdeploy.data.collect.collection import Collection
-from nbdeploy.data.collect.fetch import Fetcher
 from nbdeploy.data.collect.intake import plan
 from nbdeploy.data.collect.items import Item, Source
-from nbdeploy.data.collect.links import add_links, read_lines
+from nbdeploy.data.collect.links import read_lines
 from nbdeploy.data.records import count, shown
 from nbdeploy.errors import DataError, NbdeployError
-from nbdeploy.jupyter.widgets.base import joined, style
+from nbdeploy.jupyter.widgets.base import Lasting, joined, style
 from nbdeploy.jupyter.widgets.collector_look import row_of, static, thumbs
+from nbdeploy.jupyter.widgets.fetching import Fetching
 from nbdeploy.jupyter.widgets.inbox import Inbox, Worker
 
 if TYPE_CHECKING:
@@ -37,7 +32,7 @@ _BREATH_S = 0.25
 _SOURCES = frozenset({"file", "paste", "webcam"})
 
 
-class Collector(anywidget.AnyWidget):
+class Collector(Lasting):
     """Collect pictures into the class folders of `folder`, screened as they come.
 
     `classes` are made where they are not there yet. Pictures come by dropping or choosing files, folders, archives,
@@ -48,7 +43,6 @@ class Collector(anywidget.AnyWidget):
 
     _esm = joined("collector", _PARTS)
     _css = style("collector")
-    state = traitlets.Dict().tag(sync=True)
 
     def __init__(
         self, folder: str | os.PathLike[str], *, classes: Iterable[str] = (), valid: float = 0.2, seed: int = 42
@@ -60,10 +54,9 @@ class Collector(anywidget.AnyWidget):
             self.collection.add_class(label)
         self._inbox = Inbox(self.collection.folder)
         self._worker = Worker(self._failed, self._publish)
-        self._fetcher: Fetcher | None = None
+        self._fetching = Fetching(self.collection, self._seen, self.send)
         self._phone: Phone | None = None
         self._published = 0.0
-        self._id = uuid.uuid4().hex
         # A class keeps its key: one that is added comes last.
         self._order = [*dict.fromkeys(map(str.strip, classes))]
         self.on_msg(self._heard)
@@ -107,8 +100,7 @@ class Collector(anywidget.AnyWidget):
     def close(self) -> None:
         """End the phone page and what is under way, and take the widget off the page."""
         self._hang_up()
-        if self._fetcher is not None:
-            self._fetcher.stop()
+        self._fetching.stop()
         self._worker.end()
         self._inbox.clear()
         super().close()
@@ -192,26 +184,10 @@ class Collector(anywidget.AnyWidget):
         pairs = read_lines(str(content["text"]), str(content.get("label") or ""))
         if not pairs:
             raise DataError("There is no link in it.", hint="Write one http(s) address a line.")
-        self._do(lambda: self._fetch(pairs))
-
-    def _fetch(self, pairs: list[tuple[str, str]]) -> None:
-        self._fetcher = Fetcher()
-        total, done, failed = len({url for url, _ in pairs}), 0, 0
-        self.send({"kind": "fetching", "done": 0, "total": total, "failed": 0, "over": False})
-        try:
-            for item in add_links(self.collection, pairs, fetcher=self._fetcher):
-                done += 1
-                failed += item.status == "refused"
-                self._seen(item)
-                self.send({"kind": "fetching", "done": done, "total": total, "failed": failed, "over": False})
-        finally:
-            stopped, self._fetcher = self._fetcher.stopped.is_set() and done < total, None
-            report = {"done": done, "total": total, "failed": failed, "over": True, "stopped": stopped}
-            self.send({"kind": "fetching", **report})
+        self._do(lambda: self._fetching.add(pairs))
 
     def _on_stop(self, _: dict[str, Any], __: list[memoryview]) -> None:
-        if self._fetcher is not None:
-            self._fetcher.stop()
+        self._fetching.stop()
 
     def _on_class(self, content: dict[str, Any], _: list[memoryview]) -> None:
         label = self.collection.add_class(str(content["label"]))
@@ -300,21 +276,5 @@ class Collector(anywidget.AnyWidget):
         pictures, classes = len(self.collection), len(self.collection.classes)
         return f"Collector({count(pictures, 'picture')}, {count(classes, 'class')}; {folder})"
 
-    def _repr_mimebundle_(self, **settings: Any) -> Any:
-        bundle = super()._repr_mimebundle_(**settings)
-        if bundle is None:
-            return None
-        data, metadata = bundle if isinstance(bundle, tuple) else (bundle, {})
-        return {**data, "text/html": static(self.collection)}, metadata
-
-    def _ipython_display_(self) -> None:
-        """Show the static view, which stays in the saved notebook, and the live one, which hides it.
-
-        A host that knows widgets prefers them to any HTML in the same output, also where the kernel is gone.
-        """
-        view = f'<div data-nbd-static="{self._id}">{static(self.collection)}</div>'
-        display({"text/html": view, "text/plain": repr(self)}, raw=True)
-        bundle = super()._repr_mimebundle_()
-        if bundle is not None:
-            data, metadata = bundle if isinstance(bundle, tuple) else (bundle, {})
-            display({**data, "text/plain": repr(self)}, metadata=metadata, raw=True)
+    def _page(self) -> str:
+        return static(self.collection)

@@ -3,33 +3,27 @@
 from __future__ import annotations
 
 import threading
-import uuid
 from typing import Any
 
-import anywidget
-import traitlets
 from IPython.display import display
 
-from nbdeploy.core import look
 from nbdeploy.errors import NbdeployError, UsageError
-from nbdeploy.jupyter.widgets.base import joined, style
+from nbdeploy.jupyter.widgets.base import LiveTable, joined, style
 from nbdeploy.providers.table import Endpoints, health, page, remarks, shown
 
 _EVERY_S = 3.0
 _LINES = 40
 
 
-class EndpointsTable(anywidget.AnyWidget):
+class EndpointsTable(LiveTable):
     """What `nd.endpoints()` shows in a notebook. It asks anew every three seconds while a page shows it."""
 
     _esm = joined("endpoints", ("table",))
     _css = style("endpoints")
-    state = traitlets.Dict().tag(sync=True)
 
     def __init__(self, endpoints: Endpoints) -> None:
         super().__init__()
         self.endpoints = endpoints
-        self._id = uuid.uuid4().hex
         self._rows = endpoints.rows()
         self._one_at_a_time = threading.Lock()
         self._said: dict[str, str] = {"kind": "", "text": ""}
@@ -104,22 +98,14 @@ class EndpointsTable(anywidget.AnyWidget):
     def _now(self, name: str) -> dict[str, Any]:
         return next(row for row in self.endpoints.rows() if row["name"] == name)
 
-    def _repr_mimebundle_(self, **settings: Any) -> Any:
-        bundle = super()._repr_mimebundle_(**settings)
-        if bundle is None:
-            return None
-        data, metadata = bundle if isinstance(bundle, tuple) else (bundle, {})
-        return {**data, "text/html": page(self._rows), "text/plain": str(self.endpoints.as_text(self._rows))}, metadata
+    def _page(self) -> str:
+        return page(self._rows)
 
-    def show(self) -> None:
-        """Display the static table, which stays in the saved notebook, and the live one, which hides it."""
-        note = look.output(look.quiet("As it was when the cell ran; run it again to see how it is now."))
-        view = f'<div data-nbd-static="{self._id}">{page(self._rows)}{note}</div>'
-        display({"text/html": view, "text/plain": self.endpoints.as_text(self._rows)}, raw=True)
-        bundle = super()._repr_mimebundle_()
-        if bundle is not None:
-            data, metadata = bundle if isinstance(bundle, tuple) else (bundle, {})
-            display({**data, "text/plain": repr(self.endpoints)}, metadata=metadata, raw=True)
+    def _words(self) -> str:
+        return str(self.endpoints.as_text(self._rows))
+
+    def __repr__(self) -> str:
+        return repr(self.endpoints)
 
 
 _DOING = {"rollback": "rolling back", "remove": "removing", "update": "updating", "canary": "starting a canary of",
@@ -147,4 +133,4 @@ def _row_of(row: dict[str, Any]) -> dict[str, Any]:
 
 def show(endpoints: Endpoints) -> None:
     """Show `endpoints` as the live table: what the extension registers for them."""
-    EndpointsTable(endpoints).show()
+    display(EndpointsTable(endpoints))

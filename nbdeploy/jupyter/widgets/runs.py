@@ -5,17 +5,14 @@ from __future__ import annotations
 import base64
 import io
 import threading
-import uuid
 from collections.abc import Callable
 from typing import Any
 
-import anywidget
-import traitlets
 from IPython.display import display
 
 from nbdeploy.core import look
 from nbdeploy.errors import NbdeployError
-from nbdeploy.jupyter.widgets.base import joined, style
+from nbdeploy.jupyter.widgets.base import LiveTable, joined, style
 from nbdeploy.tracking import shown
 from nbdeploy.tracking.run import Run
 from nbdeploy.tracking.runs import Runs
@@ -25,17 +22,15 @@ _MOST = 1000
 """Rows that a page is sent."""
 
 
-class RunsTable(anywidget.AnyWidget):
+class RunsTable(LiveTable):
     """What `nd.runs()` shows in a notebook. It looks anew every few seconds while a page shows it."""
 
     _esm = joined("runs", ("table",))
     _css = style("runs")
-    state = traitlets.Dict().tag(sync=True)
 
     def __init__(self, runs: Runs) -> None:
         super().__init__()
         self.runs = runs
-        self._id = uuid.uuid4().hex
         self._one_at_a_time = threading.Lock()
         self._where, self._kept = "", set[str]()
         self._said: dict[str, str] = {"kind": "", "text": "", "undo": ""}
@@ -129,22 +124,14 @@ class RunsTable(anywidget.AnyWidget):
         self._said = {"kind": kind, "text": text, "undo": undo}
         self._publish()
 
-    def _repr_mimebundle_(self, **settings: Any) -> Any:
-        bundle = super()._repr_mimebundle_(**settings)
-        if bundle is None:
-            return None
-        data, metadata = bundle if isinstance(bundle, tuple) else (bundle, {})
-        return {**data, "text/html": self.runs._repr_html_(), "text/plain": str(self.runs)}, metadata
+    def _page(self) -> str:
+        return self.runs._repr_html_()
 
-    def show(self) -> None:
-        """Display the static table, which stays in the saved notebook, and the live one, which hides it."""
-        note = look.output(look.quiet("As it was when the cell ran; run it again to see how it is now."))
-        view = f'<div data-nbd-static="{self._id}">{self.runs._repr_html_()}{note}</div>'
-        display({"text/html": view, "text/plain": str(self.runs)}, raw=True)
-        bundle = super()._repr_mimebundle_()
-        if bundle is not None:
-            data, metadata = bundle if isinstance(bundle, tuple) else (bundle, {})
-            display({**data, "text/plain": f"Runs({len(self.runs)})"}, metadata=metadata, raw=True)
+    def _words(self) -> str:
+        return str(self.runs)
+
+    def __repr__(self) -> str:
+        return f"Runs({len(self.runs)})"
 
 
 def _heads(params: list[str], metrics: list[str]) -> list[dict[str, Any]]:
@@ -191,4 +178,4 @@ def _picture(figure: Any) -> str:
 
 def show(runs: Runs) -> None:
     """Show `runs` as the live table: what the extension registers for them."""
-    RunsTable(runs).show()
+    display(RunsTable(runs))

@@ -17,10 +17,10 @@ from IPython.core.getipython import get_ipython
 from IPython.display import publish_display_data
 
 from nbdeploy.errors import NbdeployError, UsageError
-from nbdeploy.flow import kind_of
 from nbdeploy.jupyter.learners import IPYTHONS_OWN
 from nbdeploy.jupyter.widgets.base import joined, style
 from nbdeploy.jupyter.widgets.ship_look import card_of, choices_of, offer_of, shown, static
+from nbdeploy.model import kind_of
 from nbdeploy.shipping.planning import plan
 from nbdeploy.shipping.served import Served, network_address, qr
 from nbdeploy.shipping.shipment import CHOOSING, SHIPPED, WORKING, Shipment, explain, shipment
