@@ -101,10 +101,33 @@ def patch_learner(pictures: Path) -> Any:
     return learner(dls, patch_model(dls.c), epochs=8, lr=0.1)
 
 
+@pytest.fixture(scope="session")
+def patch_program(patch_learner: Any) -> Any:
+    """It exported, as a Program."""
+    import nbdeploy as nd
+
+    return nd.export(patch_learner, name="patches")
+
+
+@pytest.fixture(scope="session")
+def patch_bundle(patch_program: Any, root: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A bundle of it for the third-party target, version 0.9.0; not to be changed by a test, which copies it."""
+    import nbdeploy as nd
+
+    out = tmp_path_factory.mktemp("made") / "b"
+    with pytest.MonkeyPatch.context() as patch:
+        _install_third_party(root, patch)
+        return nd.deploy(patch_program, target="numpy", out=out, version="0.9.0", latency_runs=0).path
+
+
 @pytest.fixture
 def numpy_target(root: Path, monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
     """A third-party package with a target, installed as far as this process and its children can tell."""
-    place = str(root / "tests" / "thirdparty")
-    monkeypatch.syspath_prepend(place)
-    monkeypatch.setenv("PYTHONPATH", place)
+    _install_third_party(root, monkeypatch)
     return monkeypatch
+
+
+def _install_third_party(root: Path, patch: pytest.MonkeyPatch) -> None:
+    place = str(root / "tests" / "thirdparty")
+    patch.syspath_prepend(place)
+    patch.setenv("PYTHONPATH", place)

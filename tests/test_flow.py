@@ -35,23 +35,10 @@ pytestmark = pytest.mark.usefixtures("numpy_target")
 QUICK: dict[str, Any] = {"target": "numpy", "latency_runs": 0}
 
 
-@pytest.fixture(scope="module")
-def program(patch_learner: Any) -> nd.Program:
-    return nd.export(patch_learner, name="patches")
-
-
-@pytest.fixture(scope="module")
-def made(program: nd.Program, root: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    with pytest.MonkeyPatch.context() as patch:
-        patch.syspath_prepend(str(root / "tests" / "thirdparty"))
-        patch.setenv("PYTHONPATH", str(root / "tests" / "thirdparty"))
-        return nd.deploy(program, out=tmp_path_factory.mktemp("made") / "b", **QUICK).path
-
-
 @pytest.fixture
-def bundle(made: Path, tmp_path: Path) -> nd.Bundle:
+def bundle(patch_bundle: Path, tmp_path: Path) -> nd.Bundle:
     """A bundle of the test's own: a folder that can be moved anywhere."""
-    return nd.Bundle.load(shutil.copytree(made, tmp_path / "b"))
+    return nd.Bundle.load(shutil.copytree(patch_bundle, tmp_path / "b"))
 
 
 def test_a_third_party_target_is_found_by_its_entry_point_and_deployed_to(bundle: nd.Bundle, pictures: Path) -> None:
@@ -82,21 +69,26 @@ def test_a_bundle_has_every_part_that_is_promised(bundle: nd.Bundle) -> None:
     assert list(bundle.labels) == (bundle.path / "labels.txt").read_text(encoding="utf-8").splitlines()
 
 
-def test_samples_are_the_users_own_pictures_with_the_originals_answers(bundle: nd.Bundle, program: nd.Program) -> None:
+def test_samples_are_the_users_own_pictures_with_the_originals_answers(
+    bundle: nd.Bundle, patch_program: nd.Program
+) -> None:
     expected = json.loads((bundle.path / "samples" / "expected.json").read_text(encoding="utf-8"))["samples"]
     assert 16 == len(expected)
     hashes = {
-        file.sha256: row for file, row in zip(program.reference.held_out, program.reference.probabilities, strict=True)
+        file.sha256: row
+        for file, row in zip(patch_program.reference.held_out, patch_program.reference.probabilities, strict=True)
     }
     for sample in expected:
         assert np.allclose(list(sample["probabilities"].values()), hashes[sample["sha256"]], atol=1e-7)
     assert "16 of your own held-out pictures" in (bundle.path / "README.md").read_text(encoding="utf-8")
 
 
-def test_no_samples_leaves_the_users_pictures_out_and_still_tests_itself(program: nd.Program, tmp_path: Path) -> None:
-    bundle = nd.deploy(program, out=tmp_path / "b", samples=0, **QUICK)
+def test_no_samples_leaves_the_users_pictures_out_and_still_tests_itself(
+    patch_program: nd.Program, tmp_path: Path
+) -> None:
+    bundle = nd.deploy(patch_program, out=tmp_path / "b", samples=0, **QUICK)
     assert all(name.startswith("samples/made-up") for name in bundle.manifest["samples"])
-    hashes = {file.sha256 for file in program.reference.held_out}
+    hashes = {file.sha256 for file in patch_program.reference.held_out}
     assert not hashes & {file["sha256"] for file in bundle.manifest["files"]}
     assert "none of yours" in (bundle.path / "README.md").read_text(encoding="utf-8")
     assert nd.verify(bundle)["samples"].status == "passed"
@@ -125,8 +117,8 @@ def test_the_bundles_host_code_runs_without_nbdeploy_and_answers_as_predict_does
         assert np.allclose(list(answer.probabilities.values()), list(row["probabilities"].values()), atol=1e-6)
 
 
-def test_latency_and_memory_are_measured_beside_the_original(program: nd.Program, tmp_path: Path) -> None:
-    metrics = nd.deploy(program, target="numpy", out=tmp_path / "b", latency_runs=20).report.metrics
+def test_latency_and_memory_are_measured_beside_the_original(patch_program: nd.Program, tmp_path: Path) -> None:
+    metrics = nd.deploy(patch_program, target="numpy", out=tmp_path / "b", latency_runs=20).report.metrics
     for name in ("latency_ms_p50", "latency_ms_p90", "latency_ms_p50_all", "peak_memory_mb"):
         own, _, rest = name.partition("_all")
         other = f"{own}_original" + ("_all" if "_all" in name else "")
@@ -135,11 +127,13 @@ def test_latency_and_memory_are_measured_beside_the_original(program: nd.Program
     assert metrics["peak_memory_mb"] < metrics["peak_memory_mb_original"]  # numpy against torch
 
 
-def test_an_existing_bundle_is_kept_unless_overwriting_is_asked_for(bundle: nd.Bundle, program: nd.Program) -> None:
+def test_an_existing_bundle_is_kept_unless_overwriting_is_asked_for(
+    bundle: nd.Bundle, patch_program: nd.Program
+) -> None:
     with pytest.raises(OutputError, match="exists already"):
-        nd.deploy(program, out=bundle.path, **QUICK)
+        nd.deploy(patch_program, out=bundle.path, **QUICK)
     assert nd.Bundle.load(bundle.path)
-    newer = nd.deploy(program, out=bundle.path, version="2.0.0", overwrite=True, **QUICK)
+    newer = nd.deploy(patch_program, out=bundle.path, version="2.0.0", overwrite=True, **QUICK)
     assert "2.0.0" == newer.version
     assert [bundle.path] == list(bundle.path.parent.iterdir())
 
@@ -149,11 +143,11 @@ def test_an_existing_bundle_is_kept_unless_overwriting_is_asked_for(bundle: nd.B
     [("weights", "Converting"), ("swapped", "blue-green-red"), ("labels", "another order"), ("nan", "Converting")],
 )
 def test_a_wrong_model_is_never_put_in_place_and_the_fault_is_named(
-    fault: str, blamed: str, program: nd.Program, tmp_path: Path, numpy_target: pytest.MonkeyPatch
+    fault: str, blamed: str, patch_program: nd.Program, tmp_path: Path, numpy_target: pytest.MonkeyPatch
 ) -> None:
     numpy_target.setenv("NUMPY_TARGET_FAULT", fault)
     with pytest.raises(VerificationFailed) as caught:
-        nd.deploy(program, out=tmp_path / "b", **QUICK)
+        nd.deploy(patch_program, out=tmp_path / "b", **QUICK)
     assert not (tmp_path / "b").exists()
     assert [tmp_path / "b.failed"] == list(tmp_path.iterdir())
     assert tmp_path / "b.failed" == caught.value.kept
@@ -163,70 +157,71 @@ def test_a_wrong_model_is_never_put_in_place_and_the_fault_is_named(
 
 
 def test_a_wrong_recipe_is_told_from_a_wrong_conversion(
-    program: nd.Program, tmp_path: Path, numpy_target: pytest.MonkeyPatch
+    patch_program: nd.Program, tmp_path: Path, numpy_target: pytest.MonkeyPatch
 ) -> None:
     numpy_target.setenv("NUMPY_TARGET_FAULT", "recipe")
     with pytest.raises(VerificationFailed, match="The recipe fp16 is to blame"):
-        nd.deploy(program, recipe="fp16", out=tmp_path / "b", **QUICK)
+        nd.deploy(patch_program, recipe="fp16", out=tmp_path / "b", **QUICK)
 
 
 def test_a_failure_that_is_accepted_is_written_wherever_people_look(
-    program: nd.Program, tmp_path: Path, numpy_target: pytest.MonkeyPatch
+    patch_program: nd.Program, tmp_path: Path, numpy_target: pytest.MonkeyPatch
 ) -> None:
     numpy_target.setenv("NUMPY_TARGET_FAULT", "weights")
-    bundle = nd.deploy(program, out=tmp_path / "b", accept_failed="only a <demo>", **QUICK)
+    bundle = nd.deploy(patch_program, out=tmp_path / "b", accept_failed="only a <demo>", **QUICK)
     assert "only a <demo>" == bundle.manifest["accepted_failure"]["why"]
     assert "top1_agreement" in bundle.manifest["accepted_failure"]["checks"]
     assert not bundle.report.ok
     assert "only a <demo>" in (bundle.path / "README.md").read_text(encoding="utf-8")
     assert "only a &lt;demo&gt;" in (bundle.path / "report.html").read_text(encoding="utf-8")
     with pytest.raises(UsageError, match="reason"):
-        nd.deploy(program, out=tmp_path / "c", accept_failed=" ", **QUICK)
+        nd.deploy(patch_program, out=tmp_path / "c", accept_failed=" ", **QUICK)
 
 
 def test_a_bundle_that_passed_is_not_marked_by_a_reason_that_was_not_needed(
-    program: nd.Program, tmp_path: Path
+    patch_program: nd.Program, tmp_path: Path
 ) -> None:
     assert (
-        "accepted_failure" not in nd.deploy(program, out=tmp_path / "b", accept_failed="just in case", **QUICK).manifest
+        "accepted_failure"
+        not in nd.deploy(patch_program, out=tmp_path / "b", accept_failed="just in case", **QUICK).manifest
     )
 
 
 def test_a_converter_that_fails_is_quoted_and_its_noise_is_in_a_log(
-    program: nd.Program, tmp_path: Path, numpy_target: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+    patch_program: nd.Program, tmp_path: Path, numpy_target: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
     numpy_target.setenv("NUMPY_TARGET_FAULT", "crash")
     with pytest.raises(ConversionError, match="the patch model is too small") as caught:
-        nd.deploy(program, out=tmp_path / "b", **QUICK)
+        nd.deploy(patch_program, out=tmp_path / "b", **QUICK)
     assert "a converter's noise" in caught.value.log.read_text()
     assert "noise" not in "".join(capfd.readouterr())
     assert [] == list(tmp_path.iterdir())
 
 
-def test_an_unknown_target_or_recipe_is_never_guessed(program: nd.Program, tmp_path: Path) -> None:
+def test_an_unknown_target_or_recipe_is_never_guessed(patch_program: nd.Program, tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="A target or a provider is needed"):
-        nd.deploy(program, out=tmp_path / "b")
+        nd.deploy(patch_program, out=tmp_path / "b")
     with pytest.raises(UnknownName, match='Did you mean "tflite"'):
-        nd.deploy(program, target="tflit", out=tmp_path / "b")
+        nd.deploy(patch_program, target="tflit", out=tmp_path / "b")
     with pytest.raises(UnknownName, match='Did you mean "static_int8"'):
-        nd.deploy(program, target="numpy", recipe="static-int8", out=tmp_path / "b")
+        nd.deploy(patch_program, target="numpy", recipe="static-int8", out=tmp_path / "b")
     with pytest.raises(UsageError, match="It does: fp32, fp16"):
-        nd.deploy(program, target="numpy", recipe="static_int8", out=tmp_path / "b")
+        nd.deploy(patch_program, target="numpy", recipe="static_int8", out=tmp_path / "b")
     assert [] == list(tmp_path.iterdir())
 
 
 def test_a_target_whose_package_is_missing_says_what_to_type(
-    program: nd.Program, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    patch_program: nd.Program, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from nbdeploy_numpy import NumpyTarget
 
     monkeypatch.setattr(NumpyTarget, "requires", ("a_package_that_is_not_there",))
     with pytest.raises(MissingExtra, match="pip install"):
-        nd.deploy(program, out=tmp_path / "b", **QUICK)
+        nd.deploy(patch_program, out=tmp_path / "b", **QUICK)
 
 
-def test_a_saved_program_is_deployed_from_its_folder(program: nd.Program, tmp_path: Path) -> None:
-    program.save(tmp_path / "model")
+def test_a_saved_program_is_deployed_from_its_folder(patch_program: nd.Program, tmp_path: Path) -> None:
+    patch_program.save(tmp_path / "model")
     bundle = nd.deploy(tmp_path / "model", out=tmp_path / "b", **QUICK)
     assert "patches" == bundle.name
     assert bundle.report.compared
@@ -254,16 +249,16 @@ def test_pictures_that_have_moved_are_found_again_by_their_content(pictures: Pat
 
 
 def test_fewer_or_more_files_than_a_program_names_can_be_asked_for(
-    program: nd.Program, pictures: Path, tmp_path: Path
+    patch_program: nd.Program, pictures: Path, tmp_path: Path
 ) -> None:
     from nbdeploy.model import as_program
 
-    bundle = nd.deploy(program, out=tmp_path / "b", verify_files=5, **QUICK)
+    bundle = nd.deploy(patch_program, out=tmp_path / "b", verify_files=5, **QUICK)
     assert 5 == np.sum(bundle.report.confusion)
-    named = len(program.reference.calibration)
+    named = len(patch_program.reference.calibration)
     with pytest.warns(NbdeployWarning, match=f"names {named} training files, not 1000"):
-        as_program(program, calibration_files=1000)
-    few = as_program(program, calibration_files=3, seed=7)
+        as_program(patch_program, calibration_files=1000)
+    few = as_program(patch_program, calibration_files=3, seed=7)
     assert 3 == len(few.reference.calibration)
     held_out = {file.sha256 for file in few.reference.held_out}
     with pytest.warns(NbdeployWarning):  # the pictures turned by EXIF
@@ -283,27 +278,27 @@ def test_a_pickle_is_loaded_only_when_it_is_trusted(patch_learner: Any, pictures
     assert bundle.report.compared
 
 
-def test_a_read_only_place_is_said_before_any_work(program: nd.Program, tmp_path: Path) -> None:
+def test_a_read_only_place_is_said_before_any_work(patch_program: nd.Program, tmp_path: Path) -> None:
     if os.geteuid() == 0:
         pytest.skip("root may write anywhere")
     tmp_path.chmod(0o500)
     with pytest.raises(OutputError, match="cannot be written"):
-        nd.deploy(program, out=tmp_path / "b", **QUICK)
+        nd.deploy(patch_program, out=tmp_path / "b", **QUICK)
 
 
 def test_a_name_cannot_lead_out_of_the_build_folder(
-    program: nd.Program, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    patch_program: nd.Program, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    assert tmp_path / "build" / "a-..-..-b-numpy" == nd.deploy(program, name="a/../../b", **QUICK).path
+    assert tmp_path / "build" / "a-..-..-b-numpy" == nd.deploy(patch_program, name="a/../../b", **QUICK).path
 
 
-def test_a_missing_output_folder_is_made(program: nd.Program, tmp_path: Path) -> None:
-    assert nd.deploy(program, out=tmp_path / "a" / "new" / "b", **QUICK).path.is_dir()
+def test_a_missing_output_folder_is_made(patch_program: nd.Program, tmp_path: Path) -> None:
+    assert nd.deploy(patch_program, out=tmp_path / "a" / "new" / "b", **QUICK).path.is_dir()
 
 
 def test_a_full_disk_leaves_the_old_bundle_and_no_half_one(
-    bundle: nd.Bundle, program: nd.Program, monkeypatch: pytest.MonkeyPatch
+    bundle: nd.Bundle, patch_program: nd.Program, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     real = shutil.copyfile
 
@@ -314,7 +309,7 @@ def test_a_full_disk_leaves_the_old_bundle_and_no_half_one(
 
     monkeypatch.setattr(shutil, "copyfile", full)
     with pytest.raises(OutputError, match="disk is full"):
-        nd.deploy(program, out=bundle.path, overwrite=True, **QUICK)
+        nd.deploy(patch_program, out=bundle.path, overwrite=True, **QUICK)
     assert [bundle.path] == list(bundle.path.parent.iterdir())
     assert nd.Bundle.load(bundle.path)
 
@@ -350,9 +345,9 @@ def _gone(pid: int) -> bool:
 
 @pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGKILL])
 def test_a_deploy_that_is_stopped_leaves_the_old_bundle_whole_and_no_converter_behind(
-    how: signal.Signals, bundle: nd.Bundle, program: nd.Program, tmp_path: Path
+    how: signal.Signals, bundle: nd.Bundle, patch_program: nd.Program, tmp_path: Path
 ) -> None:
-    program.save(tmp_path / "model")
+    patch_program.save(tmp_path / "model")
     process, converter = _start(tmp_path / "model", bundle.path, tmp_path / "mark")
     process.send_signal(how)
     assert 0 != process.wait(timeout=60)
@@ -360,7 +355,7 @@ def test_a_deploy_that_is_stopped_leaves_the_old_bundle_whole_and_no_converter_b
     assert nd.Bundle.load(bundle.path).report.compared
     left = [path.name for path in tmp_path.iterdir() if "building" in path.name]
     assert (how == signal.SIGKILL) == bool(left)  # what kill -9 leaves is hidden ...
-    nd.deploy(program, out=bundle.path, overwrite=True, **QUICK)
+    nd.deploy(patch_program, out=bundle.path, overwrite=True, **QUICK)
     assert {"b", "model", "mark"} == {path.name for path in tmp_path.iterdir()}  # ... and cleared by the next run
 
 
@@ -370,7 +365,7 @@ def test_a_manifest_edited_by_hand_or_a_changed_file_is_refused(bundle: nd.Bundl
     path.write_text(whole.replace(bundle.manifest["files"][0]["sha256"], "0" * 64), encoding="utf-8")
     with pytest.raises(IntegrityError, match="model.npz"):
         nd.Bundle.load(bundle.path)
-    for was, now in (('"version": "1.0.0"', '"version": "2.0.0"'), ('"exif": false', '"exif": true')):
+    for was, now in (('"version": "0.9.0"', '"version": "2.0.0"'), ('"exif": false', '"exif": true')):
         assert was in whole
         path.write_text(whole.replace(was, now), encoding="utf-8")
         with pytest.raises(IntegrityError, match="manifest.json"):
@@ -403,12 +398,12 @@ def test_a_torn_model_is_a_failed_check_and_a_clear_error(bundle: nd.Bundle) -> 
         nd.Bundle.open(bundle.path).predict(next(iter((bundle.path / "samples").glob("*.jpg"))))
 
 
-def test_a_standing_bundle_is_verified_alone_or_against_its_model(bundle: nd.Bundle, program: nd.Program) -> None:
+def test_a_standing_bundle_is_verified_alone_or_against_its_model(bundle: nd.Bundle, patch_program: nd.Program) -> None:
     alone = nd.verify(bundle)
     assert alone.ok
     assert not alone.compared
     assert "not_run" == alone["top1_agreement"].status
-    assert nd.verify(bundle.path, program).compared
+    assert nd.verify(bundle.path, patch_program).compared
 
 
 def test_strange_code_in_a_bundle_is_not_executed(bundle: nd.Bundle, tmp_path: Path) -> None:

@@ -84,7 +84,7 @@ def listen(
     certificate: dict[str, Any] = {"certfile": certfile, "keyfile": keyfile}
     a_page = any(file["path"] == HOME for file in loaded.manifest["files"])
     if a_page:
-        server: Callable[[], uvicorn.Server] = _page(loaded, loopback=loopback, **certificate)
+        server: Callable[[], uvicorn.Server] = _page(loaded, host=host, loopback=loopback, **certificate)
     else:
         from nbdeploy.serve.asked import endpoint  # noqa: PLC0415 - starlette, numpy and the runtime
 
@@ -115,13 +115,13 @@ def new_token(name: str, file: str | None) -> str:
         raise UsageError(error.message, hint=error.hint) from error
 
 
-def _page(bundle: Bundle, *, loopback: bool, **certificate: str | None) -> Callable[[], uvicorn.Server]:
+def _page(bundle: Bundle, *, host: str, loopback: bool, **certificate: str | None) -> Callable[[], uvicorn.Server]:
     import uvicorn  # noqa: PLC0415 - only this verb needs it
 
     from nbdeploy.serve.site import site  # noqa: PLC0415 - starlette
 
     config = uvicorn.Config(
-        site(bundle, loopback=loopback),
+        site(bundle, host=host, loopback=loopback),
         log_level="warning",
         access_log=False,
         server_header=False,

@@ -55,9 +55,9 @@ _FOR_EVER = "public, max-age=31536000, immutable"
 _HERE = ["127.0.0.1", "localhost", "[::1]"]
 
 
-def site(bundle: Bundle, *, loopback: bool) -> Starlette:
-    """The application. With `loopback` only this machine's own names are answered, so that no page from elsewhere can
-    reach it under a name of its own.
+def site(bundle: Bundle, *, host: str, loopback: bool) -> Starlette:
+    """The application. With `loopback` only this machine's own names are answered, and the `host` that it listens at,
+    so that no page from elsewhere can reach it under a name of its own.
     """
     listing = _Listing(bundle)
 
@@ -72,7 +72,8 @@ def site(bundle: Bundle, *, loopback: bool) -> Starlette:
         return await _answer(request, bundle.path / path, hashes[path])
 
     routes = [Route("/{path:path}", file, methods=["GET", "HEAD"])]
-    return Starlette(routes=routes, middleware=[Middleware(TrustedHostMiddleware, allowed_hosts=_HERE)] * loopback)
+    guard = Middleware(TrustedHostMiddleware, allowed_hosts=[*_HERE, host])
+    return Starlette(routes=routes, middleware=[guard] * loopback)
 
 
 class _Listing:

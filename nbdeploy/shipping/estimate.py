@@ -60,6 +60,8 @@ class Estimate:
     steps: dict[str, Foretold]
     files: str
     place: Path
+    endpoint: str
+    """The name that an endpoint gets; "" for a bundle alone."""
     replaces: str
     """What is at the place, or the endpoint that is updated; "" where there is nothing."""
     overwrite: bool
@@ -84,16 +86,17 @@ def estimate(model: About, wanted: Wanted) -> Estimate:
     place = wanted.place(model.name)
     there = _there(place)
     wrong = _wrong(place)
-    endpoint, clash = _endpoint(model, wanted)
-    replaces = " ".join(filter(None, (there, endpoint)))
+    endpoint, update, clash = _endpoint(model, wanted)
+    replaces = " ".join(filter(None, (there, update)))
     return Estimate(
         size=_size(model, wanted.recipe),
         steps=_steps(model, wanted),
         files=_files(model, wanted),
         place=place,
+        endpoint=endpoint,
         replaces=replaces,
         overwrite=bool(replaces),
-        updates=bool(endpoint),
+        updates=bool(update),
         problem=wrong[0] or clash,
         hint=wrong[1],
     )
@@ -151,17 +154,17 @@ def _wrong(place: Path) -> tuple[str, str]:
     return "", ""
 
 
-def _endpoint(model: About, wanted: Wanted) -> tuple[str, str]:
-    """What is updated, and why it cannot be."""
+def _endpoint(model: About, wanted: Wanted) -> tuple[str, str, str]:
+    """Its name, what is updated, and why it cannot be."""
     if not wanted.provider:
-        return "", ""
+        return "", "", ""
     try:
         name = name_for(wanted.endpoint.strip()) if wanted.endpoint.strip() else name_from(wanted.name or model.name)
     except UsageError as error:
-        return "", f"{error.message} {error.hint}"
+        return "", "", f"{error.message} {error.hint}"
     known = {kept.name: kept.provider for kept in store.every()}
     if name not in known:
-        return "", ""
+        return name, "", ""
     if known[name] != wanted.provider:
-        return "", f"There is an endpoint {name} already, at {known[name]}: choose another name."
-    return f"Updates the endpoint {name}; Undo rolls it back.", ""
+        return name, "", f"There is an endpoint {name} already, at {known[name]}: choose another name."
+    return name, f"Updates the endpoint {name}; Undo rolls it back.", ""

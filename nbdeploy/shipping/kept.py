@@ -66,7 +66,7 @@ class Kept:
 
     def undo(self) -> None:
         """Take the new bundle away, and put there what was before. Raises OutputError where it is another by now."""
-        self._insist("taken back")
+        self.insist("taken back")
         shutil.rmtree(self.undone, ignore_errors=True)
         if self.before.exists():
             exchange(self.before, self.place)
@@ -77,7 +77,7 @@ class Kept:
 
     def redo(self) -> None:
         """Put the new bundle there again. Raises OutputError where another is there by now."""
-        self._insist("put there again")
+        self.insist("put there again")
         if not self.undone.exists():
             raise OutputError("What was taken back is gone.", hint="Deploy again.")
         if self.place.exists():
@@ -93,7 +93,8 @@ class Kept:
         for folder in (self.before, self.undone):
             shutil.rmtree(folder, ignore_errors=True)
 
-    def _insist(self, what: str) -> None:
+    def insist(self, what: str) -> None:
+        """Raise OutputError where another bundle lies at the place by now."""
         if _seal(self.place) != self._now:
             raise OutputError(
                 f"{self.place} is not as it was left, so nothing was {what}.", hint="Look at what is there now."

@@ -140,18 +140,25 @@ class Shipment:
         """
         if not self.can_undo or self._kept is None:
             raise UsageError("There is nothing to take back.", hint="Deploy first.")
-        if not isinstance(self.result, Bundle):
-            if self._created:
-                self.result.remove()
-                self.said = f"The endpoint {self.result.name} was taken away."
-            else:
-                self.result.rollback()
-                self.said = f"The endpoint {self.result.name} answers as before."
+        self._kept.insist("taken back")  # before anything is
+        said = "" if isinstance(self.result, Bundle) else self._undo_endpoint()
         self._kept.undo()
-        bundle = "The bundle that was there before is back." if self._kept.place.exists() else "Its bundle was removed."
-        self.said = f"{self.said} {bundle}".strip() if not isinstance(self.result, Bundle) else bundle
+        back = self._kept.place.exists()
+        self.said = (
+            f"{said} {'The bundle that was there before is back.' if back else 'Its bundle was removed.'}".strip()
+        )
+        if said:
+            self._kept.clear()  # an endpoint is made anew, so its bundle is not put there again
         self.state = UNDONE
         self._changed()
+
+    def _undo_endpoint(self) -> str:
+        """Take it back as far as it was changed; gives what was done, in words."""
+        if self._created:
+            self.result.remove()
+            return f"The endpoint {self.result.name} was taken away."
+        self.result.rollback()
+        return f"The endpoint {self.result.name} answers as before."
 
     def redo(self) -> None:
         """Put the bundle that was taken back there again. Raises OutputError, UsageError."""

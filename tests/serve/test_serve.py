@@ -197,6 +197,14 @@ def test_a_port_in_use_is_an_error_that_says_what_to_type(bundle: Path) -> None:
             listen(bundle, port=taken.getsockname()[1])
 
 
+@pytest.mark.skipif(sys.platform == "darwin", reason="macOS has one loopback address")
+def test_another_loopback_address_is_answered_by_its_own_name_too(bundle: Path) -> None:
+    with served(bundle, "--host", "127.0.0.2") as (ready, _):
+        assert ready["url"].startswith("http://127.0.0.2:")
+        assert 200 == get(ready["url"]).status
+        assert 400 == get(ready["url"], Host="evil.example").status
+
+
 def test_an_address_of_another_machine_is_refused(bundle: Path) -> None:
     with pytest.raises(UsageError, match="no address of this machine"):
         listen(bundle, host="192.0.2.7", port=0)

@@ -13,7 +13,7 @@ from nbdeploy.shipping.choices import Choice, offered, words_of
 from nbdeploy.shipping.estimate import estimate
 from nbdeploy.shipping.model import About
 from nbdeploy.shipping.planning import plan
-from nbdeploy.shipping.served import caption, qr
+from nbdeploy.shipping.served import qr, who_reaches
 from nbdeploy.shipping.stages import WORDS
 from nbdeploy.shipping.wanted import Wanted
 
@@ -92,7 +92,16 @@ def test_a_plan_is_there_before_any_bundle_and_makes_nothing(tmp_path: Path) -> 
     assert [] == list(tmp_path.iterdir())
 
 
-def test_who_can_open_an_address_is_said_beside_its_code() -> None:
-    assert "this computer only" in caption("http://127.0.0.1:8000/")
-    assert "Anyone on your network" in caption("http://192.168.1.20:8000/")
-    assert qr("http://127.0.0.1:8000/").startswith("<svg ")
+@pytest.mark.parametrize(
+    ("url", "token", "words"),
+    [
+        ("http://127.0.0.1:8000", False, "Only programs on this computer reach it."),
+        ("http://127.0.0.1:8000", True, "Only programs on this computer reach it, and they need its token."),
+        ("http://192.168.1.20:8000", True, "with its token. Over plain HTTP"),
+        ("https://pets.example.org", False, "can ask it, and no token is asked."),
+    ],
+)
+def test_who_reaches_an_endpoint_is_said_beside_its_code(url: str, token: bool, words: str) -> None:
+    assert words in who_reaches(url, token=token)
+    assert who_reaches(url, token=token).count("HTTP") == url.startswith("http://192")
+    assert qr(url).startswith("<svg ")

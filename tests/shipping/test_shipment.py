@@ -36,24 +36,10 @@ pytestmark = pytest.mark.usefixtures("numpy_target")
 QUICK = {"samples": 4, "verify_files": 6, "latency_runs": 10}
 
 
-@pytest.fixture(scope="module")
-def program(patch_learner: Any) -> nd.Program:
-    return nd.export(patch_learner, name="patches")
-
-
-@pytest.fixture(scope="module")
-def made(program: nd.Program, root: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    with pytest.MonkeyPatch.context() as patch:
-        patch.syspath_prepend(str(root / "tests" / "thirdparty"))
-        patch.setenv("PYTHONPATH", str(root / "tests" / "thirdparty"))
-        out = tmp_path_factory.mktemp("made") / "b"
-        return nd.deploy(program, target="numpy", out=out, version="0.9.0", **{**QUICK, "latency_runs": 0}).path
-
-
 @pytest.fixture
-def before(made: Path, tmp_path: Path) -> Path:
+def before(patch_bundle: Path, tmp_path: Path) -> Path:
     """A bundle where the next one is to lie."""
-    return shutil.copytree(made, tmp_path / "place" / "b")
+    return shutil.copytree(patch_bundle, tmp_path / "place" / "b")
 
 
 @pytest.fixture
@@ -107,9 +93,9 @@ def version(place: Path) -> str:
 @pytest.mark.parametrize("step", BUNDLE)
 @pytest.mark.usefixtures("quick")
 def test_cancelled_at_any_step_it_leaves_nothing_behind_and_the_former_bundle_stands(
-    program: nd.Program, patch_learner: Any, before: Path, scraps: Path, step: str
+    patch_program: nd.Program, patch_learner: Any, before: Path, scraps: Path, step: str
 ) -> None:
-    one = Shipment(patch_learner if step == "export" else program)
+    one = Shipment(patch_learner if step == "export" else patch_program)
     recipe = "static_int8" if step == "calibrate" else "fp32"
     when(one, step, one.cancel)
     one.start(wanted(before, recipe=recipe))
@@ -125,13 +111,17 @@ def test_cancelled_at_any_step_it_leaves_nothing_behind_and_the_former_bundle_st
 
 @pytest.mark.parametrize("step_counting", [("convert", ""), ("measure", "rounds")], ids=["convert", "measure"])
 def test_processes_that_are_waited_for_end_at_once(
-    program: nd.Program, before: Path, scraps: Path, numpy_target: pytest.MonkeyPatch, step_counting: tuple[str, str]
+    patch_program: nd.Program,
+    before: Path,
+    scraps: Path,
+    numpy_target: pytest.MonkeyPatch,
+    step_counting: tuple[str, str],
 ) -> None:
     mark, (step, counting) = scraps.parent / "mark", step_counting
     if step == "convert":
         numpy_target.setenv("NUMPY_TARGET_FAULT", "slow")
         numpy_target.setenv("NUMPY_TARGET_MARK", str(mark))
-    one, beside = Shipment(program), []
+    one, beside = Shipment(patch_program), []
 
     def soon() -> None:
         def stop() -> None:
@@ -187,14 +177,14 @@ def test_it_is_done_beside_with_every_step_told_and_can_be_taken_back_and_put_th
 
 @pytest.mark.usefixtures("quick")
 def test_undo_of_a_first_deployment_leaves_nothing_and_refuses_what_is_another_by_now(
-    program: nd.Program, made: Path, tmp_path: Path
+    patch_program: nd.Program, patch_bundle: Path, tmp_path: Path
 ) -> None:
     place = tmp_path / "place" / "b"
-    one = Shipment(program)
+    one = Shipment(patch_program)
     one.start(wanted(place, more={**QUICK, "latency_runs": 0}))
     assert one.wait(120).path == place
     shutil.move(place, tmp_path / "aside")
-    shutil.copytree(made, place)
+    shutil.copytree(patch_bundle, place)
     with pytest.raises(OutputError, match="not as it was left"):
         one.undo()
     shutil.rmtree(place)
@@ -214,10 +204,10 @@ def test_undo_of_a_first_deployment_leaves_nothing_and_refuses_what_is_another_b
 
 @pytest.mark.usefixtures("quick")
 def test_a_recipe_that_spoils_answers_is_a_fault_of_the_step_with_diagnosis_and_may_be_accepted(
-    program: nd.Program, before: Path, monkeypatch: pytest.MonkeyPatch
+    patch_program: nd.Program, before: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("NUMPY_TARGET_FAULT", "recipe")
-    one = Shipment(program)
+    one = Shipment(patch_program)
     chosen = wanted(before, recipe="fp16", more={**QUICK, "latency_runs": 0})
     one.start(chosen)
     with pytest.raises(VerificationFailed):
@@ -240,10 +230,10 @@ def test_a_recipe_that_spoils_answers_is_a_fault_of_the_step_with_diagnosis_and_
 
 
 def test_a_converter_that_fails_shows_its_log(
-    program: nd.Program, before: Path, monkeypatch: pytest.MonkeyPatch
+    patch_program: nd.Program, before: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("NUMPY_TARGET_FAULT", "crash")
-    one = Shipment(program)
+    one = Shipment(patch_program)
     one.start(wanted(before))
     with pytest.raises(ConversionError):
         one.wait(120)
@@ -254,8 +244,8 @@ def test_a_converter_that_fails_shows_its_log(
     assert (["b"], "0.9.0") == (left(before), version(before))
 
 
-def test_what_cannot_be_is_said_before_anything_is_begun(program: nd.Program, tmp_path: Path) -> None:
-    one = Shipment(program)
+def test_what_cannot_be_is_said_before_anything_is_begun(patch_program: nd.Program, tmp_path: Path) -> None:
+    one = Shipment(patch_program)
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine" / "thesis.txt").touch()
     assert "holds other files" in one.estimate(wanted(tmp_path / "mine")).problem
@@ -266,11 +256,13 @@ def test_what_cannot_be_is_said_before_anything_is_begun(program: nd.Program, tm
         Shipment(42)
 
 
-def test_the_same_model_is_the_same_shipment_and_is_not_kept_alive_by_it(program: nd.Program, tmp_path: Path) -> None:
-    program.save(tmp_path / "model")
+def test_the_same_model_is_the_same_shipment_and_is_not_kept_alive_by_it(
+    patch_program: nd.Program, tmp_path: Path
+) -> None:
+    patch_program.save(tmp_path / "model")
     assert shipment(tmp_path / "model") is shipment(str(tmp_path / "model"))
     assert "saved model" == shipment(tmp_path / "model").about.kind
-    other = nd.Program(program.exported, program.signature, program.reference, "other")
+    other = nd.Program(patch_program.exported, patch_program.signature, patch_program.reference, "other")
     assert shipment(other) is shipment(other)
     gone, key = weakref.ref(other), id(other)
     del other
@@ -331,9 +323,9 @@ def place(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> type[Place]:
 
 @pytest.mark.usefixtures("quick")
 def test_at_a_provider_the_endpoint_goes_with_undo_and_a_failed_start_leaves_nothing(
-    program: nd.Program, before: Path, place: type[Place]
+    patch_program: nd.Program, before: Path, place: type[Place]
 ) -> None:
-    one = Shipment(program)
+    one = Shipment(patch_program)
     chosen = wanted(before, provider="here", settings={"key": "geheim"}, more={**QUICK, "latency_runs": 0})
     assert "geheim" not in chosen.line("program", overwrite=True, secret=frozenset({"key"}))
     place.wrong = True
@@ -352,8 +344,14 @@ def test_at_a_provider_the_endpoint_goes_with_undo_and_a_failed_start_leaves_not
     endpoint = one.wait(120)
     assert list(ENDPOINT) == [stage.name for stage in one.stages.every]
     assert ("patches", "1.0.0", "skipped") == (endpoint.name, version(before), one.stages["probe"].state)
+    before.rename(before.with_name("aside"))
+    with pytest.raises(OutputError, match="not as it was left"):
+        one.undo()
+    assert ["apply patches", "apply patches"] == place.told  # it answers as before
+    before.with_name("aside").rename(before)
     one.undo()
     assert ["apply patches", "apply patches", "remove"] == place.told
     assert "0.9.0" == version(before)
     assert not one.can_redo
+    assert ["b"] == left(before)
     assert {} == json.loads(json.dumps(dict(nd.endpoints())))

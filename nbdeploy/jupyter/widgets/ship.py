@@ -22,7 +22,7 @@ from nbdeploy.jupyter.widgets.base import joined, style
 from nbdeploy.jupyter.widgets.ship_look import card_of, choices_of, offer_of, shown, static
 from nbdeploy.model import kind_of
 from nbdeploy.shipping.planning import plan
-from nbdeploy.shipping.served import Served, network_address, qr
+from nbdeploy.shipping.served import WebApp
 from nbdeploy.shipping.shipment import CHOOSING, SHIPPED, WORKING, Shipment, explain, shipment
 from nbdeploy.shipping.wanted import Wanted
 from nbdeploy.shipping.zipped import zipped
@@ -69,8 +69,7 @@ class Ship(anywidget.AnyWidget):
         self._id = f"nbd-ship-{uuid.uuid4().hex}"
         self._published, self._late = 0.0, False
         self._lock = threading.Lock()
-        self._serving: Served | None = None
-        self._page: dict[str, Any] = {}
+        self._web = WebApp()
         self._plan: dict[str, Any] | None = None
         self._card: tuple[Any, dict[str, Any]] = (None, {})
         self._told: dict[str, str] = {"kind": "", "text": ""}
@@ -90,7 +89,7 @@ class Ship(anywidget.AnyWidget):
     def deploy(self) -> None:
         """What the button does: begin with what is chosen. Raises UsageError, MissingExtra."""
         self._plan, self._told = None, {"kind": "", "text": ""}
-        self._stop_serving()
+        self._web.stop()
         self.shipment.start(self.wanted)
 
     def wait(self, timeout: float | None = None) -> Any:
@@ -103,7 +102,7 @@ class Ship(anywidget.AnyWidget):
 
     def undo(self) -> None:
         """Take back what was shipped: what was there before is there again. Raises OutputError, ProviderError."""
-        self._stop_serving()
+        self._web.stop()
         self.shipment.undo()
 
     def redo(self) -> None:
@@ -119,7 +118,7 @@ class Ship(anywidget.AnyWidget):
         """Take the panel away. The work goes on: ``nd.Ship`` of the same model shows it again."""
         with contextlib.suppress(ValueError):
             self.shipment.watchers.remove(self._changed)
-        self._stop_serving()
+        self._web.stop()
         super().close()
 
     def __repr__(self) -> str:
@@ -159,7 +158,7 @@ class Ship(anywidget.AnyWidget):
                 "plan": self._plan,
                 "told": self._told,
                 "card": self._the_card(),
-                "page": self._page,
+                "page": self._web.shown,
             }
         if self._displayed and self.shipment.state not in {self._drawn, CHOOSING}:
             with contextlib.suppress(Exception):  # a notebook that is gone
@@ -234,7 +233,7 @@ class Ship(anywidget.AnyWidget):
         self.cancel()
 
     def _on_again(self, _content: dict[str, Any]) -> None:
-        self._stop_serving()
+        self._web.stop()
         self.shipment.again()
 
     def _on_undo(self, _content: dict[str, Any]) -> None:
@@ -264,25 +263,14 @@ class Ship(anywidget.AnyWidget):
         bundle = self.shipment.bundle
         if bundle is None:
             raise UsageError("There is no page here to open.", hint="Deploy to the target web first.")
-        self._stop_serving()
-        host = network_address() if content.get("network") else "127.0.0.1"
-        if not host:
-            raise UsageError("This machine has no address in a network.", hint="The page is open on 127.0.0.1 only.")
-        self._serving = Served(bundle.path, host=host)
-        self._page = {
-            "url": self._serving.url,
-            "caption": self._serving.caption,
-            "qr": qr(self._serving.url),
-            "network": bool(content.get("network")),
-        }
+        network = bool(content.get("network"))
+        self._web.open(bundle.path, network=network)
+        to = "anyone on your network" if network else "this computer only"
+        self._told = {"kind": "done", "text": f"The web app is open at {self._web.shown['url']}, to {to}."}
 
     def _on_stop(self, _content: dict[str, Any]) -> None:
-        self._stop_serving()
-
-    def _stop_serving(self) -> None:
-        if self._serving is not None:
-            self._serving.stop()
-        self._serving, self._page = None, {}
+        self._web.stop()
+        self._told = {"kind": "done", "text": "The web app is no longer served."}
 
 
 _QUICK = frozenset({"choose", "cancel"})

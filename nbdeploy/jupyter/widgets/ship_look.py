@@ -18,7 +18,7 @@ from nbdeploy.shipping.card import card
 from nbdeploy.shipping.choices import Choice, offered, words_of
 from nbdeploy.shipping.estimate import Estimate
 from nbdeploy.shipping.faults import fault_of
-from nbdeploy.shipping.served import caption, qr
+from nbdeploy.shipping.served import qr, who_reaches
 from nbdeploy.shipping.shipment import CANCELLED, CHOOSING, FAILED, SHIPPED, UNDONE, WORKING, Shipment, explain
 from nbdeploy.shipping.stages import WORDS
 from nbdeploy.shipping.wanted import CLOUD, Wanted
@@ -120,11 +120,22 @@ def card_of(shipment: Shipment) -> dict[str, Any]:
         made = card(bundle) if bundle is not None else {}
     made["endpoint"] = ""
     if shipment.wanted.provider:
-        url = shipment.result.url
-        made |= {"endpoint": shipment.result.name, "url": url, "ask": shipment.result.usage()}
-        made |= {"caption": caption(url), "qr": qr(url)} if url else {}
+        made |= _reached(shipment.result)
     made["a_page"] = bool(made.get("path")) and shipment.wanted.lowered_to in _PAGES
     return made
+
+
+def _reached(endpoint: Any) -> dict[str, Any]:
+    """How an endpoint is asked; a code of its address only where that leads to it from here."""
+    ask = [line.partition(": ")[::2] for line in endpoint.usage()]
+    made = {"endpoint": endpoint.name, "url": endpoint.url, "ask": [list(one) for one in ask]}
+    if not endpoint.url:
+        return made
+    if endpoint.place.reach(endpoint.record) is not None:
+        return made | {
+            "caption": "That address is the machine's own; from here it is asked through a connection to it."
+        }
+    return made | {"caption": who_reaches(endpoint.url, token=bool(endpoint.token)), "qr": qr(endpoint.url)}
 
 
 def _facts(shipment: Shipment) -> str:
@@ -148,6 +159,7 @@ def _estimate(ahead: Estimate) -> dict[str, Any]:
         "known": ahead.known,
         "files": _plain(ahead.files),
         "place": str(ahead.place),
+        "endpoint": ahead.endpoint,
         "replaces": ahead.replaces,
         "problem": ahead.problem,
         "hint": ahead.hint,

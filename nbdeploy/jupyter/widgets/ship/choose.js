@@ -57,7 +57,7 @@ class Choose {
           h("fieldset", { class: "nbd-fields" }, h("legend", { class: "nbd-hidden" }, "Name and place"),
             this.field("name", "Name", wanted.name, state.model.name),
             this.field("out", "Folder", wanted.out, state.estimate.place),
-            place && this.field("endpoint", "Endpoint", wanted.endpoint, state.model.name)),
+            place && this.field("endpoint", "Endpoint", wanted.endpoint, state.estimate.endpoint)),
           place && place.settings.length > 0 && this.settings(place, wanted),
           this.estimate)),
     );
@@ -83,7 +83,7 @@ class Choose {
       h("input", { type: one.secret ? "password" : "text", value: wanted.settings[one.name] ?? "", placeholder: one.default ?? "has to be given", required: one.default === null, "data-setting": one.name, "data-place": `setting ${one.name}`, "aria-description": one.about, autocomplete: "off", oninput: () => this.changed() }),
       h("span", { class: "nbd-muted nbd-about" }, one.about));
     return h("fieldset", { class: "nbd-fields nbd-settings" }, h("legend", {}, `Settings of ${place.name}`), ...must.map(input),
-      may.length > 0 && h("details", { open: false }, h("summary", { tabindex: "0", "data-place": "more settings" }, `${may.length} more, all with a default`), ...may.map(input)));
+      may.length > 0 && h("details", { open: false }, h("summary", { tabindex: "0", "data-place": "more settings" }, `${may.length}${must.length > 0 ? " more" : ""}, all with a default`), ...may.map(input)));
   }
 
   missing(other) {
@@ -104,8 +104,10 @@ class Choose {
 
   drawEstimate(state) {
     const { estimate, plan } = state;
-    const place = this.root.querySelector('[data-field="out"]');
-    if (place) place.placeholder = estimate.place;
+    for (const [name, usual] of [["out", estimate.place], ["endpoint", estimate.endpoint]]) {
+      const field = this.root.querySelector(`[data-field="${name}"]`);
+      if (field) field.placeholder = usual;
+    }
     const now = JSON.stringify([estimate, plan, state.line, state.told, state.wanted.provider]);
     if (this.estimate.dataset.now === now) return;
     this.estimate.dataset.now = now;

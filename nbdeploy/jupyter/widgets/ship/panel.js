@@ -116,7 +116,7 @@ class Panel {
     let text = state.said;
     let kind = state.state;
     const at = state.stages.findIndex((one) => one.state === "running");
-    if (state.told.text) [text, kind] = [`✗ ${state.told.text}`, "failed"];
+    if (state.told.text) [text, kind] = [state.told.kind === "failed" ? `✗ ${state.told.text}` : state.told.text, state.told.kind];
     else if (state.state === "working" && !text && at >= 0) text = `Step ${at + 1} of ${state.stages.length}: ${state.stages[at].title}`;
     else if (state.state === "failed") text = `${state.stages.find((one) => one.state === "failed")?.title || "It"} failed.`;
     else if (state.state === "done" && !text) text = `Done in ${seconds(state.seconds)}.`;

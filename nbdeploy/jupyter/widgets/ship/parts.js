@@ -11,9 +11,10 @@ function seconds(value) {
   return `${Math.floor(all / 60)} min ${all % 60} s`;
 }
 
-const button = (text, onclick, more = {}) => h("button", { type: "button", "data-place": text, onclick, ...more }, text);
+/** The second click of a double click does nothing: what it would meet is often another button by then. */
+const button = (text, act, more = {}) => h("button", { type: "button", "data-place": text, onclick: (event) => { if (event.detail < 2) act(); }, ...more }, text);
 
-const link = (text, href) => h("a", { href, target: "_blank", rel: "noopener" }, text);
+const link = (href) => h("a", { href, target: "_blank", rel: "noopener", "data-place": "address" }, href);
 
 /** A line of code with a button that copies it. */
 function code(text, label) {

@@ -13,6 +13,7 @@ class Result {
     this.drawn = now;
     if (state.state === "undone") return redraw(this.root, this.undone(state));
     if (state.state !== "done") return redraw(this.root);
+    const had = this.root.contains(document.activeElement);
     const { card } = state;
     const wrong = card.checks?.some((one) => one.status === "failed");
     const checks = card.checks?.length > 0 && h("details", { open: wrong }, h("summary", { tabindex: "0", "data-place": "checks" }, card.checks_said), checkTable(card.checks));
@@ -27,6 +28,8 @@ class Result {
       this.address(state),
       this.actions(state),
     );
+    // The button that was pressed may be gone: what came in its place has the focus.
+    if (had && !this.root.contains(document.activeElement)) this.root.querySelector(".nbd-address :is(a, button)")?.focus();
   }
 
   verdict(card) {
@@ -63,28 +66,37 @@ class Result {
 
   address(state) {
     const { card, page } = state;
-    if (card.endpoint) {
-      return h("div", { class: "nbd-address" }, card.qr && qrCode(card.qr, `QR code of ${card.url}`),
-        h("div", {}, h("p", {}, h("strong", {}, `Endpoint ${card.endpoint}`), " ", card.url ? link(card.url, card.url) : "has no address yet: type what its plan says."),
-          card.caption && h("p", { class: "nbd-muted" }, card.caption), h("pre", { tabindex: "0" }, card.ask.join("\n"))));
-    }
+    if (card.endpoint) return this.endpoint(card);
     if (!card.a_page) return false;
     if (!page.url) {
-      return h("div", { class: "nbd-address" }, button("Open the web app", () => this.panel.send({ kind: "serve" })),
-        h("span", { class: "nbd-muted" }, " serves it on this computer, with a QR code"));
+      return h("div", { class: "nbd-address nbd-go" }, button("Open the web app", () => this.panel.send({ kind: "serve" })),
+        h("span", { class: "nbd-muted" }, "serves it on this computer, with a QR code"));
     }
     return h("div", { class: "nbd-address" }, qrCode(page.qr, `QR code of ${page.url}`),
-      h("div", {}, h("p", {}, h("strong", {}, "The web app "), link(page.url, page.url)), h("p", { class: "nbd-muted" }, page.caption),
-        h("div", { class: "nbd-go" }, !page.network && button("Let phones on my network open it", () => this.panel.send({ kind: "serve", network: true })), button("Stop serving", () => this.panel.send({ kind: "stop" }))),
+      h("div", {}, h("p", {}, h("strong", {}, "The web app "), link(page.url)),
+        h("p", { class: "nbd-muted" }, page.caption), code(page.command, "the command"),
+        h("div", { class: "nbd-go" }, button("Stop serving", () => this.panel.send({ kind: "stop" })),
+          !page.network && button("Let phones on my network open it", () => this.panel.send({ kind: "serve", network: true }))),
         !page.network && h("p", { class: "nbd-muted" }, "That opens a port to everyone on your network, over plain HTTP: no camera on phones, but photos can be chosen.")));
   }
 
+  endpoint(card) {
+    const direct = Boolean(card.qr);
+    return h("div", { class: "nbd-address" }, direct && qrCode(card.qr, `QR code of ${card.url}`),
+      h("div", {},
+        h("p", {}, h("strong", {}, `Endpoint ${card.endpoint}`), " ", direct ? link(card.url) : card.url ? h("code", {}, card.url) : "has no address yet."),
+        card.caption && h("p", { class: "nbd-muted" }, card.caption),
+        ...card.ask.map(([words, text]) => h("div", {}, h("span", { class: "nbd-muted" }, words), text && code(text, words)))));
+  }
+
   actions(state) {
+    const { card } = state;
+    const what = card.endpoint ? "the endpoint and its bundle" : "it";
     return h("div", { class: "nbd-go" },
-      state.card.path && button("Download as zip", () => this.panel.send({ kind: "zip" })),
+      card.path && button("Download as zip", () => this.panel.send({ kind: "zip" })),
       state.can_undo && button("Undo", () => this.panel.send({ kind: "undo" }), { title: "Takes back what Deploy did" }),
       button("Deploy another", () => this.panel.send({ kind: "again" })),
-      state.card.path && h("span", { class: "nbd-muted" }, "Undo takes it back; what was there before comes again."));
+      card.path && h("span", { class: "nbd-muted" }, `Undo takes ${what} back; what was there before comes again.`));
   }
 
   undone(state) {
