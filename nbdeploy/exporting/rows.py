@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +19,7 @@ from nbdeploy.exporting.answers import plain_precision
 from nbdeploy.exporting.parts import MAX_EXPORT_DRIFT, PROBED, trace
 from nbdeploy.exporting.program import Program
 from nbdeploy.templates.python.predict import reader
+from nbdeploy.training.kinds import kind_of_data, reads_with_spacy
 
 if TYPE_CHECKING:
     from nbdeploy.data.kept import KeptFile
@@ -62,17 +62,16 @@ Exporter = Callable[..., Readied]
 
 def exporter(dls: Any) -> Exporter | None:
     """What readies a Learner with such data; None where it is one of pictures. Raises ExportError for other texts."""
-    dataset = getattr(dls, "valid_ds", None)
-    if _is(dataset, "fastai.tabular.core", "Tabular"):
+    kind = kind_of_data(dls)
+    if kind == "table":
         from nbdeploy.exporting.tabular import ready_table  # noqa: PLC0415 - fastai
 
         return ready_table
-    if _is(dataset, "nbdeploy.training.texts", "Encoded"):
+    if kind == "text":
         from nbdeploy.exporting.textual import ready_texts  # noqa: PLC0415
 
         return ready_texts
-    names = {type(tfm).__name__ for tl in getattr(dataset, "tls", ())[:1] for tfm in tl.tfms.fs}
-    if names & {"Numericalize", "Tokenizer"}:
+    if reads_with_spacy(dls):
         raise ExportError(
             "A text Learner of fastai reads texts with spaCy's tokenizer, which no app carries.",
             hint='Train one that an app can repeat: nd.train("texts.csv", text="COLUMN", label="COLUMN").',
@@ -83,17 +82,7 @@ def exporter(dls: Any) -> Exporter | None:
 def kind_of(model: Any) -> str:
     """``image``, ``table`` or ``text``: what a Learner or a Program takes, found out without any work."""
     signature = getattr(model, "signature", None)
-    if isinstance(signature, Signature):
-        return signature.kind
-    dataset = getattr(getattr(model, "dls", None), "valid_ds", None)
-    if _is(dataset, "fastai.tabular.core", "Tabular"):
-        return "table"
-    return "text" if _is(dataset, "nbdeploy.training.texts", "Encoded") else "image"
-
-
-def _is(value: Any, module: str, name: str) -> bool:
-    kind = getattr(sys.modules.get(module), name, None)
-    return kind is not None and isinstance(value, kind)
+    return signature.kind if isinstance(signature, Signature) else kind_of_data(getattr(model, "dls", None))
 
 
 def chosen(files: Sequence[KeptFile], labels: Sequence[str], *, most: int, seed: int) -> tuple[DataFile, ...]:

@@ -1,133 +1,64 @@
-"""Ask a Learner about its own held-out pictures, and leave it as it was."""
+"""Ask a Learner about its own held-out examples, and leave it as it was."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from fastai.learner import Learner
-from fastai.torch_core import to_device
-from PIL import Image
-from torch import Tensor, nn
+from torch import Tensor
 
-from nbdeploy.core.look import picture_of
 from nbdeploy.errors import DataError, UsageError
-from nbdeploy.training.gradcam import grad_cam
-from nbdeploy.training.opening import NoLabel
+from nbdeploy.training.explaining import Explainer, explainer
 from nbdeploy.training.seeds import seeded
-
-if TYPE_CHECKING:
-    from fastai.data.core import TfmdDL
 
 _ONE = 1e-3
 """Rows of probabilities add up to 1 within this; other rows are scores yet."""
-_BATCH = 8
-_STRENGTH = 0.75
-"""Of the heat over the picture, at its hottest."""
+_LEAST = 1e-12
 
 
-@dataclass(frozen=True, slots=True)
-class Shown:
-    """A held-out picture as the network saw it, in the page itself."""
+def opened(learn: Any) -> tuple[Explainer, tuple[str, ...]]:
+    """The part that fits this Learner's kind, and its classes in output order.
 
-    file: str
-    picture: str
-    heat: str
-
-
-def labels_of(learn: Any) -> tuple[str, ...]:
-    """The classes in output order. Raises UsageError, or DataError where the held-out pictures have no labels."""
+    Raises UsageError for what is no classifier, DataError where nothing held out has a label.
+    """
     if not isinstance(learn, Learner):
         raise UsageError(
             f"{type(learn).__name__} is not a fastai Learner.",
-            hint="Pass what nd.train(...) or vision_learner(...) gave.",
+            hint="Pass what nd.train(...), vision_learner(...) or tabular_learner(...) gave.",
         )
-    lists: list[Any] = list(getattr(getattr(learn.dls, "valid_ds", None), "tls", None) or ())
-    if len(lists) != 2 or getattr(learn.dls, "vocab", None) is None:  # noqa: PLR2004 - picture, label
+    part = explainer(learn)
+    labels = part.labels()
+    if labels is None:
         raise UsageError(
-            "This Learner is no classifier of pictures with one label each.",
-            hint="learn_report takes what nd.train(...) or vision_learner(...) with one label a picture gave.",
+            "This Learner is no classifier with one label each of pictures, rows, or texts as nd.train reads them.",
+            hint="learn_report takes what nd.train(...), vision_learner(...) or tabular_learner(...) gave.",
         )
-    if any(isinstance(tfm, NoLabel) for tfm in lists[1].tfms.fs):
+    if not len(learn.dls.valid_ds):
         raise DataError(
-            "The pictures of this Learner have no labels that it knows, so what it gets right is not known.",
-            hint="Give pictures in folders named as its labels: nd.pretrained(..., images=FOLDER).",
+            f"This Learner holds no {part.noun} out.",
+            hint="Train with some held out: valid=0.2. One that was loaded from a file has left its data behind.",
         )
-    return tuple(map(str, learn.dls.vocab))
+    return part, tuple(map(str, labels))
 
 
-def answers(learn: Learner, *, tta: int = 0) -> tuple[np.ndarray, np.ndarray]:
-    """Probabilities [pictures, classes] and the indices of the true labels, of all that is held out."""
+def answers(learn: Learner, *, dl: Any = None, tta: int = 0) -> tuple[np.ndarray, np.ndarray]:
+    """Probabilities [examples, classes] and the indices of the true labels, of all that is held out, or of `dl`."""
     with seeded(0), _as_it_was(learn):
-        outputs, truth = learn.tta(ds_idx=1, n=tta) if tta else learn.get_preds(ds_idx=1)
+        outputs, truth = learn.tta(ds_idx=1, n=tta) if tta else learn.get_preds(ds_idx=1, dl=dl)
     rows = outputs.detach().as_subclass(Tensor).float().cpu()
     if len(rows) and (rows.min() < 0 or (rows.sum(1) - 1).abs().max() > _ONE):
         rows = rows.softmax(1)
     return rows.numpy(), np.asarray(truth.cpu(), dtype=int).reshape(-1)
 
 
-def pictures(
-    learn: Learner, which: Sequence[int], classes: Sequence[int]
-) -> tuple[list[Shown], tuple[int, int] | None]:
-    """The held-out pictures of these indices, with the heat of the class of each; and how fine its map is."""
-    dl, found = learn.dls.valid, []
-    fields: tuple[int, int] | None = None
-    for start in range(0, len(which), _BATCH):
-        part = list(which[start : start + _BATCH])
-        items = [dl.do_item(n) for n in part]
-        batch = _batch(dl, items)
-        heat = grad_cam(_plain(learn.model), batch, classes[start : start + _BATCH])
-        fields = heat.fields if heat else None
-        for place, (n, item) in enumerate(zip(part, items, strict=True)):
-            seen = _opened(item[0])
-            hot = picture_of(_over(seen, heat.maps[place]), "where the answer came from") if heat else ""
-            name = _name(learn.dls.valid_ds, n)
-            found.append(Shown(name, picture_of(seen, Path(name).name), hot))
-    return found, fields
-
-
-def _batch(dl: TfmdDL, items: list[Any]) -> Tensor:
-    dl.before_iter()
-    batch = dl.create_batch(dl.before_batch(items))
-    first: Tensor = dl.after_batch(to_device(batch, dl.device))[0]
-    return first.as_subclass(Tensor)
-
-
-def _opened(item: Tensor) -> Image.Image:
-    """A picture after the item transforms: uint8 [channels, height, width]."""
-    pixels = item.detach().cpu().numpy()
-    if pixels.dtype != np.uint8:
-        pixels = (255 * (pixels - pixels.min()) / max(float(np.ptp(pixels)), 1e-9)).astype(np.uint8)
-    return Image.fromarray(pixels[0] if len(pixels) == 1 else pixels.transpose(1, 2, 0)).convert("RGB")
-
-
-def _over(picture: Image.Image, heat: np.ndarray) -> Image.Image:
-    from matplotlib import colormaps  # noqa: PLC0415 - slow to import
-
-    small = Image.fromarray((255 * heat).astype(np.uint8)).resize(picture.size, Image.Resampling.BILINEAR)
-    hot = Image.fromarray((255 * colormaps["inferno"](np.asarray(small) / 255.0)[..., :3]).astype(np.uint8))
-    mask = small.point(lambda value: round(_STRENGTH * value))
-    return Image.composite(hot, picture.convert("L").convert("RGB"), mask)
-
-
-def _name(dataset: Any, n: int) -> str:
-    items = dataset.items
-    item = items.iloc[n] if hasattr(items, "iloc") else items[n]
-    if isinstance(item, str | Path):
-        return str(item)
-    return next(
-        (str(value) for value in getattr(item, "array", ()) if isinstance(value, str | Path)), f"picture {n + 1}"
-    )
-
-
-def _plain(model: Any) -> nn.Module:
-    if not isinstance(model, nn.Module):
-        raise UsageError("This Learner has no torch model.", hint="Pass a Learner with learn.model set.")
-    return model
+def losses(probabilities: np.ndarray, truth: np.ndarray) -> np.ndarray:
+    """Minus the natural logarithm of each true label's probability, float64 [examples]."""
+    own = probabilities[np.arange(len(truth)), truth].astype(float)
+    found: np.ndarray = -np.log(np.maximum(own, _LEAST))
+    return found
 
 
 @contextmanager

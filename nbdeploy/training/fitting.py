@@ -30,7 +30,7 @@ def fit(
     current().params({"epochs": epochs, "lr": rate})
     how = {} if weight_decay is None else {"wd": weight_decay}
     course = Course((Phase(epochs, rate, how=how),), keep, tuple(metric.name for metric in learn.metrics))
-    run = Run(learn, course, rate=rate, precision="fp32", checkpoints=None, pictures=False)
+    run = Run(learn, course, rate=rate, precision="fp32", checkpoints=None)
     run.go(cbs, resume=False)
 
 

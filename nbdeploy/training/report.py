@@ -1,8 +1,8 @@
-"""learn_report(): what a trained classifier gets right and wrong on the pictures that were held out."""
+"""learn_report(): what a trained classifier gets right and wrong on what was held out: pictures, rows or texts."""
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,12 +11,14 @@ import numpy as np
 from nbdeploy.core.hush import hushed
 from nbdeploy.core.numbers import percent, wilson
 from nbdeploy.core.progress import step
-from nbdeploy.errors import DataError, UsageError
+from nbdeploy.errors import UsageError
 from nbdeploy.training import reportpage
-from nbdeploy.training.gradcam import NO_MAP
 
 if TYPE_CHECKING:
     from fastai.learner import Learner
+
+    from nbdeploy.training.explaining import Given
+    from nbdeploy.training.explaining.importance import Importance
 
 _TOP = 12
 Interval = tuple[float, float]
@@ -28,7 +30,7 @@ class ClassRow:
 
     label: str
     support: int
-    """Held-out pictures of it."""
+    """Held-out examples of it."""
     answers: int
     """Times that it was the answer."""
     right: int
@@ -41,9 +43,8 @@ class ClassRow:
 
 @dataclass(frozen=True, slots=True)
 class Miss:
-    """One of the pictures with the highest loss. `loss` is minus the logarithm of its own label's probability."""
+    """One of the examples with the highest loss. `loss` is minus the logarithm of its own label's probability."""
 
-    file: str
     label: str
     answer: str
     probability: float
@@ -51,38 +52,51 @@ class Miss:
     own: float
     """Probability of the label."""
     loss: float
-    picture: str = field(repr=False, default="")
-    """HTML."""
-    heat: str = field(repr=False, default="")
-    """HTML of the same picture with the places that the answer came from; empty where there is no Grad-CAM."""
+    given: Given
+    """What the model was asked about: its ``name``; ``picture heat``, or ``cells`` of a row, or ``text words``."""
+
+    @property
+    def file(self) -> str:
+        """A picture's path; where a row or a text stands."""
+        return self.given.name
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain data, without pictures."""
+        own = {item.name: getattr(self, item.name) for item in fields(self) if item.name != "given"}
+        return {"file": self.file, **own, **self.given.to_dict()}
 
 
 @dataclass(frozen=True, slots=True)
 class LearnReport:
-    """Named results on the held-out pictures; shown in a notebook, saved as a page, or taken as plain data."""
+    """Named results on the held-out examples; shown in a notebook, saved as a page, or taken as plain data."""
 
+    noun: str
+    """What an example is: picture, row, text."""
     labels: tuple[str, ...]
     files: int
+    """How many were held out."""
     accuracy: float
     accuracy_interval: Interval
     classes: tuple[ClassRow, ...]
     confusion: tuple[tuple[int, ...], ...]
     """Rows are true labels, columns answers."""
     top_losses: tuple[Miss, ...]
-    grad_cam: str
-    """How fine its map is, or why there is none."""
+    explained: str
+    """How what is shown beside each of `top_losses` is to be read, or why nothing is."""
+    importance: Importance | None = None
+    """Of the columns, where the model takes rows."""
     tta: dict[str, Any] | None = None
     """``n accuracy accuracy_interval`` with test-time augmentation, where it was asked for."""
 
     @property
     def right(self) -> int:
-        """Pictures whose answer is their label."""
+        """Examples whose answer is their label."""
         return sum(row[n] for n, row in enumerate(self.confusion))
 
     def to_dict(self) -> dict[str, Any]:
         """Plain data, without pictures."""
-        misses = [asdict(miss) for miss in self.top_losses]
         return {
+            "noun": self.noun,
             "labels": list(self.labels),
             "files": self.files,
             "right": self.right,
@@ -90,8 +104,9 @@ class LearnReport:
             "accuracy_interval": list(self.accuracy_interval),
             "classes": [asdict(row) for row in self.classes],
             "confusion": [list(row) for row in self.confusion],
-            "top_losses": [{k: v for k, v in miss.items() if k not in {"picture", "heat"}} for miss in misses],
-            "grad_cam": self.grad_cam,
+            "top_losses": [miss.to_dict() for miss in self.top_losses],
+            "explained": self.explained,
+            "importance": self.importance.to_dict() if self.importance else None,
             "tta": self.tta,
         }
 
@@ -101,7 +116,7 @@ class LearnReport:
 
     def __str__(self) -> str:
         low, high = self.accuracy_interval
-        told = f"{self.right} of {self.files} held-out pictures right: {percent(self.accuracy)}"
+        told = f"{self.right} of {self.files} held-out {self.noun}s right: {percent(self.accuracy)}"
         lines = [f"{told} (95 % interval {100 * low:.1f} to {percent(high)})"]
         if self.tta:
             lines.append(reportpage.tta_words(self))
@@ -109,7 +124,7 @@ class LearnReport:
             f"  {row.label}: {row.right} of {row.support} found, {row.answers - row.right} wrongly so called"
             for row in self.classes
         ]
-        return "\n".join(lines)
+        return "\n".join([*lines, *([str(self.importance)] if self.importance else [])])
 
     __repr__ = __str__
 
@@ -118,40 +133,64 @@ class LearnReport:
 
 
 def learn_report(learn: Learner, *, tta: int = 0, top: int = _TOP) -> LearnReport:
-    """Look at what a classifier's Learner answers on its held-out pictures; the Learner is left as it was.
+    """Look at what a classifier's Learner answers on what it holds out, pictures, rows or texts; it is left as it was.
 
     Gives the accuracy and each class's precision, recall and F1 with 95 % intervals, the confusion matrix, and the
-    `top` pictures with the highest loss, beside where in the picture the answer came from (Grad-CAM). With `tta` the
-    accuracy is also given for test-time augmentation: the mean over `tta` augmented copies, weighed three to one with
-    the plain answer (fastai's `Learner.tta`). That is never done unasked, and a deployed bundle does not do it.
+    `top` examples with the highest loss, beside what their answer came from: of pictures where in it (Grad-CAM), of
+    texts by how much the answer's probability falls without each word (of the first 200). Of rows of a table it gives
+    the permutation importance of the columns instead: by how much the loss rises and the accuracy drops when one is
+    shuffled (Breiman 2001; Fisher, Rudin and Dominici 2019), ten times, with the spread, on up to 5,000 held-out rows.
 
-    Raises DataError where no held-out picture has a label, UsageError for a Learner that is no classifier of pictures.
+    With `tta` the accuracy on pictures is also given for test-time augmentation: the mean over `tta` augmented copies,
+    weighed three to one with the plain answer (fastai's `Learner.tta`). That is never done unasked, and a deployed
+    bundle does not do it.
+
+    Raises DataError where nothing held out has a label, UsageError for a Learner that is no classifier, or for `tta`
+    with rows or texts.
     """
     if tta < 0 or top < 0:
         raise UsageError("tta and top cannot be negative.", hint="Type tta=4, top=12, or leave them out.")
     with hushed():
         from nbdeploy.training import asking  # noqa: PLC0415 - fastai takes seconds
 
-    labels = asking.labels_of(learn)
-    with step("asking the model about the held-out pictures") as note:
+    part, labels = asking.opened(learn)
+    if tta and part.noun != "picture":
+        raise UsageError(
+            f"tta is for pictures: it asks about turned and cropped copies of each, and a {part.noun} has none.",
+            hint="Leave tta out.",
+        )
+    with step(f"asking the model about the held-out {part.noun}s") as note:
         probabilities, truth = asking.answers(learn)
-        note(f"{len(truth)} pictures")
-    if not len(truth):
-        raise DataError("This Learner holds no picture out.", hint="Train with some held out: valid=0.2.")
+        note(f"{len(truth)} {part.noun}s")
     answer = probabilities.argmax(1)
+    losses = asking.losses(probabilities, truth)
+    worst = np.argsort(-losses, kind="stable")[:top].tolist()
+    with step(f"looking at the {part.noun}s with the highest loss"):
+        explanation = part.explain(worst, [int(answer[n]) for n in worst])
     matrix = np.zeros((len(labels), len(labels)), dtype=int)
     np.add.at(matrix, (truth, answer), 1)
     right = int(matrix.trace())
-    misses, grad_cam = _misses(learn, labels, probabilities, truth, top)
     return LearnReport(
+        noun=part.noun,
         labels=labels,
         files=len(truth),
         accuracy=right / len(truth),
         accuracy_interval=wilson(right, len(truth)),
         classes=tuple(_row(label, matrix, n) for n, label in enumerate(labels)),
         confusion=tuple(tuple(int(n) for n in row) for row in matrix),
-        top_losses=misses,
-        grad_cam=grad_cam,
+        top_losses=tuple(
+            Miss(
+                label=labels[truth[n]],
+                answer=labels[answer[n]],
+                probability=float(probabilities[n, answer[n]]),
+                own=float(probabilities[n, truth[n]]),
+                loss=float(losses[n]),
+                given=given,
+            )
+            for n, given in zip(worst, explanation.given, strict=True)
+        ),
+        explained=explanation.note,
+        importance=explanation.importance,
         tta=_augmented(learn, tta) if tta else None,
     )
 
@@ -169,34 +208,6 @@ def _row(label: str, matrix: np.ndarray, n: int) -> ClassRow:
         recall_interval=wilson(right, support),
         f1=2 * right / (support + answers) if support + answers else None,
     )
-
-
-def _misses(
-    learn: Learner, labels: tuple[str, ...], probabilities: np.ndarray, truth: np.ndarray, top: int
-) -> tuple[tuple[Miss, ...], str]:
-    from nbdeploy.training import asking  # noqa: PLC0415
-
-    own = probabilities[np.arange(len(truth)), truth]
-    worst = np.argsort(own, kind="stable")[:top].tolist()
-    if not worst:
-        return (), "not asked for"
-    answer = probabilities.argmax(1)
-    with step("looking at the pictures with the highest loss"):
-        shown, heat = asking.pictures(learn, worst, [int(answer[n]) for n in worst])
-    misses = tuple(
-        Miss(
-            file=shown[place].file,
-            label=labels[truth[n]],
-            answer=labels[answer[n]],
-            probability=float(probabilities[n, answer[n]]),
-            own=float(own[n]),
-            loss=float(-np.log(max(float(own[n]), 1e-12))),
-            picture=shown[place].picture,
-            heat=shown[place].heat,
-        )
-        for place, n in enumerate(worst)
-    )
-    return misses, NO_MAP if heat is None else f"a map of {heat[0]} x {heat[1]} fields"
 
 
 def _augmented(learn: Learner, n: int) -> dict[str, Any]:

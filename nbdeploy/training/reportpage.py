@@ -23,15 +23,17 @@ _HOTTEST = 40
 def page(report: LearnReport) -> str:
     """The report as one output of a cell."""
     low, high = report.accuracy_interval
-    lead = f"{report.right:,} of {report.files:,} held-out pictures right: {percent(report.accuracy)}"
+    lead = f"{report.right:,} of {report.files:,} held-out {report.noun}s right: {percent(report.accuracy)}"
     return output(
         head(lead),
         quiet(
-            f"95 % interval {100 * low:.1f} to {percent(high)}. The files that were held out, by the model as it is."
+            f"95 % interval {100 * low:.1f} to {percent(high)}. "
+            f"The {report.noun}s that were held out, by the model as it is."
         ),
         tag("div", "", tta_words(report)) if report.tta else "",
         _section("Classes", _classes(report)),
         _section("Confusion", _confusion(report)),
+        _section("Columns", report.importance.html()) if report.importance else "",
         _section("Highest losses", _misses(report)) if report.top_losses else "",
     )
 
@@ -70,13 +72,13 @@ def _section(title: str, *parts: Html) -> Html:
 
 
 def _classes(report: LearnReport) -> Html:
-    heads = ("Class", "Pictures", "Precision", "95 % interval", "Recall", "95 % interval", "F1")
+    heads = ("Class", f"{report.noun}s".capitalize(), "Precision", "95 % interval", "Recall", "95 % interval", "F1")
     shown = sorted(report.classes, key=lambda row: 2.0 if row.f1 is None else row.f1)
     first = table([_class_row(row) for row in shown[:_MATRIX_MOST]], "hnnnnnn", heads=heads)
     rest = [_class_row(row) for row in shown[_MATRIX_MOST:]]
     more = details(f"{len(rest)} more classes", table(rest, "hnnnnnn", heads=heads)) if rest else ""
-    note = "Precision: how many of its answers are right. Recall: how many of its pictures are found. Worst F1 first."
-    return joined(first, more, quiet(note))
+    found = f"how many of its {report.noun}s are found"
+    return joined(first, more, quiet(f"Precision: how many of its answers are right. Recall: {found}. Worst F1 first."))
 
 
 def _class_row(row: ClassRow) -> tuple[str, ...]:
@@ -128,22 +130,18 @@ def _matrix(report: LearnReport) -> Html:
 
 
 def _misses(report: LearnReport) -> Html:
-    cam = any(miss.heat for miss in report.top_losses)
-    note = (
-        f"Left as the network saw it, right where its answer came from (Grad-CAM, {report.grad_cam})."
-        if cam
-        else report.grad_cam
+    return joined(
+        tag("div", f"nbd-misses nbd-of-{report.noun}s", *map(_miss, report.top_losses)), quiet(report.explained)
     )
-    return joined(tag("div", "nbd-misses", *map(_miss, report.top_losses)), quiet(note))
 
 
 def _miss(miss: Miss) -> Html:
-    verdict = "right, with" if miss.answer == miss.label else "called"
-    said = f"{verdict} {miss.answer if miss.answer != miss.label else ''} {chance(miss.probability)}"
+    verdict = "right, with" if miss.answer == miss.label else f"called {miss.answer}"
     return tag(
         "figure",
         "nbd-miss",
-        tag("div", "nbd-pair", Html(miss.picture), Html(miss.heat)),
-        tag("div", "", tag("strong", "", miss.label), f" {' '.join(said.split(' '))}"),
+        miss.given.html(),
+        tag("div", "", tag("strong", "", miss.label), f" {verdict} {chance(miss.probability)}"),
+        *((quiet(f"{told}."),) if (told := miss.given.told()) else ()),
         quiet(f"loss {quantity(miss.loss)}, {Path(miss.file).name}"),
     )

@@ -35,12 +35,11 @@ class Run:
         rate: float,
         precision: str,
         checkpoints: Checkpoints | None,
-        pictures: bool = True,
     ) -> None:
         self.learn, self.course, self.rate = learn, course, rate
         self.nan, self.follow = StopAtNaN(), Follow(course)
         self.callbacks: list[Any] = [self.nan, self.follow, StopWhenAsked(course), *mixed(precision)]
-        self.checkpoints, self.pictures = checkpoints, pictures
+        self.checkpoints = checkpoints
         self.began = time.monotonic()
         self.view: LiveTraining | None = None
 
@@ -174,8 +173,7 @@ class Run:
         else:
             told = f"{course.planned} epoch{'s' * (course.planned > 1)} in {self._took()}"
             told += f"; {which}" if course.keep != "last" else ""
-        where = ". nd.learn_report(learn) shows where it errs." if self.pictures else ""
-        self._close(f"{told}{where}")
+        self._close(f"{told}. nd.learn_report(learn) shows where it errs.")
         if not self.view and not is_quiet() and (early or course.keep != "last"):
             say(told)
 

@@ -13,7 +13,7 @@ from torch import nn
 import nbdeploy as nd
 from nbdeploy.core.numbers import wilson
 from nbdeploy.errors import OutputError, UsageError
-from nbdeploy.training.gradcam import NO_MAP, grad_cam
+from nbdeploy.training.explaining.gradcam import NO_MAP, grad_cam
 
 
 @pytest.fixture(scope="module")
@@ -42,7 +42,7 @@ def test_the_highest_losses_come_first_with_their_files(conv_learner, report):
     assert 12 == len(losses)
     names = {str(path) for path in conv_learner.dls.valid_ds.items}
     assert {miss.file for miss in report.top_losses} <= names
-    assert all(miss.picture.startswith("<img") and miss.heat.startswith("<img") for miss in report.top_losses)
+    assert all(side.startswith("<img") for miss in report.top_losses for side in (miss.given.picture, miss.given.heat))
 
 
 def test_the_learner_is_left_as_it_was(conv_learner):
@@ -81,7 +81,7 @@ def test_the_page_stands_alone_and_escapes_labels(report, tmp_path):
 
 def test_it_is_plain_data_too(report):
     data = json.loads(json.dumps(report.to_dict()))
-    assert {"accuracy", "accuracy_interval", "classes", "confusion", "files", "grad_cam", "labels", "right"} <= set(
+    assert {"accuracy", "accuracy_interval", "classes", "confusion", "explained", "files", "labels", "right"} <= set(
         data
     )
     assert "heat" not in data["top_losses"][0]
@@ -138,9 +138,9 @@ def test_networks_have_a_map_or_it_is_said(name, size, there):
 
 def test_a_network_without_a_map_says_so_in_the_report(patch_learner):
     report = nd.learn_report(patch_learner, top=2)
-    assert NO_MAP == report.grad_cam
+    assert NO_MAP == report.explained
     assert NO_MAP in html.unescape(report._repr_html_())
-    assert "" == report.top_losses[0].heat
+    assert "" == report.top_losses[0].given.heat
 
 
 def test_it_takes_what_train_gives(tmp_path):

@@ -14,7 +14,7 @@ import numpy as np
 MAX_BYTES = 10_000_000
 _MOST_LETTERS = 20_000
 """Of a text: what follows is not looked at."""
-_WORD = re.compile(r"\w+|[^\w\s]")
+WORD = re.compile(r"\w+|[^\w\s]")
 _LONGEST = 64
 """Letters of a word whose parts are looked at: what is longer is no word, or of a script without spaces."""
 
@@ -61,7 +61,7 @@ def tokens(text: str, parts: list[int] | tuple[int, ...], *, pairs: bool) -> Ite
     Case and the way in which accents are stored make no difference. ``<`` and ``>`` stand at the ends of a word, so
     that a part tells whether it begins or ends one.
     """
-    words = [f"<{word}>" for word in _WORD.findall(unicodedata.normalize("NFKC", text[:_MOST_LETTERS]).casefold())]
+    words = [f"<{word}>" for word in WORD.findall(unicodedata.normalize("NFKC", text[:_MOST_LETTERS]).casefold())]
     yield from words
     if pairs:
         yield from (f"{one} {other}" for one, other in pairwise(words))
