@@ -60,8 +60,8 @@ class Text:
         """The text, or the part of it that matters most, with marks."""
         ranked = self._ranked()
         start, end = self._part(ranked)
-        before = _aside(f"{start:,} letters … ") if start else ""
-        after = _aside(f" … {len(self.text) - end:,} letters") if end < len(self.text) else ""
+        before = _aside(f"{start:,} letters before … ") if start else ""
+        after = _aside(f" … {len(self.text) - end:,} more letters") if end < len(self.text) else ""
         return tag("div", "nbd-text", before, self._marked(start, end, ranked), after)
 
     def told(self) -> str:
