@@ -93,7 +93,7 @@ def test_a_page_is_opened_from_the_card_by_key_and_its_code_leads_to_it(book: Sh
     assert url == book.page.evaluate("document.activeElement.href")
     assert "127.0.0.1" == urlsplit(url).hostname
     assert url == scanned(book)
-    assert f"open at {url}, to this computer only" in page.get_by_role("status").inner_text()
+    assert f"The web app at {url} is open to this computer only." == page.get_by_role("status").inner_text()
     assert f"adb reverse tcp:{urlsplit(url).port}" in page.inner_text()
     bundle = nd.Bundle.load(book.work / "build" / "colours-web")
     assert (bundle.path / "app" / "web" / "index.html").read_bytes() == got(url)

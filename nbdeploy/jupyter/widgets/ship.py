@@ -266,7 +266,7 @@ class Ship(anywidget.AnyWidget):
         network = bool(content.get("network"))
         self._web.open(bundle.path, network=network)
         to = "anyone on your network" if network else "this computer only"
-        self._told = {"kind": "done", "text": f"The web app is open at {self._web.shown['url']}, to {to}."}
+        self._told = {"kind": "done", "text": f"The web app at {self._web.shown['url']} is open to {to}."}
 
     def _on_stop(self, _content: dict[str, Any]) -> None:
         self._web.stop()

@@ -91,7 +91,7 @@ class Result {
 
   actions(state) {
     const { card } = state;
-    const what = card.endpoint ? "the endpoint and its bundle" : "it";
+    const what = card.endpoint ? "endpoint and bundle" : "it";
     return h("div", { class: "nbd-go" },
       card.path && button("Download as zip", () => this.panel.send({ kind: "zip" })),
       state.can_undo && button("Undo", () => this.panel.send({ kind: "undo" }), { title: "Takes back what Deploy did" }),
