@@ -290,3 +290,9 @@ def test_a_hash_is_remembered_only_once_the_file_is_old_enough(tmp_path: Path) -
     assert Hashes(tmp_path, tmp_path / "memory").of_all([file]) == {"a": "stale"}
     os.utime(file, ns=(1, 1))
     assert Hashes(tmp_path, tmp_path / "memory").of_all([file]) == one
+
+
+def test_data_that_is_not_there_is_said_as_such(project: Any) -> None:
+    project.change("from: pictures", "from: nowhere")
+    with pytest.raises(PipelineFailed, match=r"data: There is no .*nowhere\.\nCorrect the path in the file"):
+        project.run()
