@@ -183,6 +183,8 @@ def run(args: argparse.Namespace) -> Done:
         return Done(seen.to_dict(), str(seen), ok=seen.ok or not args.check)
     try:
         result = pipeline.run(**_keywords(args, only={"until", "force", "provide", "overwrite"}))
+    except KeyboardInterrupt:
+        raise KeyboardInterrupt("what was done is kept, and the next run goes on from there.") from None
     except PipelineFailed as error:
         return Done(error.result.to_dict(), str(error.result), ok=False)
     return Done(result.to_dict(), str(result))
