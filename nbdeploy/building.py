@@ -191,7 +191,8 @@ def _measured(bundle: Bundle, job: Path, program: Program, available: list[int],
     np.save(pixels, bundle.classifier.prepare(program.reference.held_out[available[0]].path), allow_pickle=False)
     with phase("measure"), step("measuring beside PyTorch") as note:
         metrics = measure(bundle.path, job / "program.pt2", pixels, runs=runs)
-        note(f"{metrics['latency_ms_p50']:.2f} ms against {metrics['latency_ms_p50_original']:.2f} ms, 1 thread")
+        ours, original = (numbers.milliseconds(metrics[f"latency_ms_p50{of}"]) for of in ("", "_original"))
+        note(f"{ours} against {original}, 1 thread")
     return metrics
 
 

@@ -50,8 +50,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     argv = sys.argv[1:] if argv is None else list(argv)
     try:
         return _main(argv)
-    except KeyboardInterrupt:
-        say("\nStopped; nothing was put in place.")
+    except KeyboardInterrupt as stop:
+        say(f"\nStopped; {stop or 'nothing was put in place.'}")
         return STOPPED
     except BrokenPipeError:  # the reader of our output has gone; let the interpreter's own flush have no target
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)

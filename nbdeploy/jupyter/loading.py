@@ -46,7 +46,8 @@ def unload(shell: Any) -> None:
     if magics is None:
         return
     for name in MAGICS:
-        shell.magics_manager.magics[_kind(name)].pop(name, None)
+        for registered in shell.magics_manager.magics.values():
+            registered.pop(name, None)
     for event, callback in magics.events.items():
         shell.events.unregister(event, callback)
     if shell.Completer is not None and magics.matcher in shell.Completer.custom_matchers:
@@ -65,8 +66,9 @@ def _shows(module: str) -> Callable[[Any], None]:
     return show
 
 
-def _kind(name: str) -> Literal["line", "cell"]:
-    return "cell" if MAGICS[name].cell else "line"
+def _kind(name: str) -> Literal["line", "line_cell"]:
+    """A magic for cells is one for lines too, since IPython asks no cell magic for help without a cell below."""
+    return "line_cell" if MAGICS[name].cell else "line"
 
 
 def _magic(name: str, act: Callable[..., Any]) -> Callable[..., Any]:

@@ -192,9 +192,14 @@ class Magics:
         say_line(python_call("nd.advise", name, **keywords))
         return advise(model, **keywords)
 
-    def pipeline(self, line: Line, cell: str) -> Any:
-        """Do what the cell says, data to bundles, and only what changed; %%pipeline --help says more."""
+    def pipeline(self, line: Line, cell: str | None = None) -> Any:
+        """Do what the cell says, data to bundles, and only what changed; %pipeline --help says more."""
         args = line.args
+        if cell is None:
+            raise UsageError(
+                "A pipeline stands in the cell, below a line that begins with %%pipeline. "
+                'One in a file: nd.Pipeline.load("pipeline.yaml").run()'
+            )
         if not args.name.isidentifier():
             raise UsageError(f"{args.name} is no name of a variable. Example: %%pipeline pets")
         from nbdeploy.pipeline.running import Pipeline  # noqa: PLC0415 - only this magic needs it

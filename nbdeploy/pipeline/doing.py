@@ -36,6 +36,10 @@ class Doing:
 
     def read(self, spec: Spec, unpacked: Path) -> ImageSet | Labelled:
         """The data, as it is. `unpacked` is where an archive may be unpacked. Raises DataError."""
+        if not spec.place.exists():
+            raise DataError(
+                f"There is no {spec.place}.", hint="Correct the path in the file, at data:, or put it there."
+            )
         if spec.subject is not PICTURES:
             return read_examples(spec)
         from nbdeploy.data.imageset import ImageSet  # noqa: PLC0415 - only where pictures are read

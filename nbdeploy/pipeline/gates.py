@@ -90,7 +90,12 @@ class GateText:
         found = _TEXT.fullmatch(spot.text) if isinstance(spot.value, str) else None
         if found is None or found[3] not in units:
             raise spot.wrong(f"{name} takes {self.words}, not {spot.shown}.", self._hint(spot))
-        return Gate(self.figure, found[1], float(found[2]) * units[found[3]])
+        limit = float(found[2]) * units[found[3]]
+        if units is _SHARE and limit > 1:
+            percent = f'Type: {self.figure}: "{found[1]} {found[2]} %"'
+            said = f"{name} is a share, so it is never more than 1 or 100 %, and here stands {spot.shown}."
+            raise spot.wrong(said, percent if limit <= 100 and not found[3] else "")  # noqa: PLR2004
+        return Gate(self.figure, found[1], limit)
 
     def schema(self) -> dict[str, Any]:
         return {"type": "string", "pattern": r"^\s*(>=|<=|>|<)", "examples": [FIGURES[self.figure].example]}

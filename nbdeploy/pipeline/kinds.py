@@ -36,7 +36,7 @@ class Text:
     words: str = "a text"
 
     def read(self, spot: Spot, name: str) -> str:
-        if isinstance(spot.value, dict | list) or spot.value is None or not spot.text.strip():
+        if isinstance(spot.value, dict | list) or spot.value is None or not spot.text.strip() or "\0" in spot.text:
             raise _refuse(self, spot, name)
         return spot.text
 
@@ -56,15 +56,16 @@ class Number:
 
     def read(self, spot: Spot, name: str) -> Any:
         value = spot.value
-        if isinstance(value, str):  # YAML takes 1e-3 for a text
-            try:
+        try:
+            if isinstance(value, str):  # YAML takes 1e-3 for a text
                 value = float(value)
-            except ValueError:
-                raise _refuse(self, spot, name) from None
-        plain = isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+            plain = isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+        except (ValueError, OverflowError):  # no number; more than a float can be
+            plain = False
         fits = plain and (self.low < value < self.high if self.inside else self.low <= value <= self.high)
         if not fits or (self.whole and value != int(value)):
-            raise _refuse(self, spot, name)
+            over = isinstance(value, int | float) and self.whole and value > self.high
+            raise spot.wrong(f"{name} takes {self.words}, not {spot.shown}.", f"At most {self.high:,}." if over else "")
         return int(value) if self.whole else float(value)
 
     def schema(self) -> dict[str, Any]:
@@ -74,8 +75,8 @@ class Number:
 
 
 def whole(least: int) -> Number:
-    """A whole number of at least `least`."""
-    return Number(f"a whole number of at least {least}", low=least, whole=True)
+    """A whole number of at least `least`, and small enough for what counts with 32 bits."""
+    return Number(f"a whole number of at least {least}", low=least, high=2**32 - 1, whole=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,6 +109,27 @@ class Off:
 
     def schema(self) -> dict[str, Any]:
         return {"anyOf": [self.inner.schema(), {"const": False}]}
+
+
+@dataclass(frozen=True, slots=True)
+class YesOr:
+    """true or false, or keys with values."""
+
+    inner: Kind
+
+    @property
+    def words(self) -> str:
+        return f"true, false, or {self.inner.words}"
+
+    def read(self, spot: Spot, name: str) -> Any:
+        if isinstance(spot.value, bool):
+            return spot.value
+        if not isinstance(spot.value, dict):
+            raise _refuse(self, spot, name)
+        return self.inner.read(spot, name)
+
+    def schema(self) -> dict[str, Any]:
+        return {"anyOf": [{"type": "boolean"}, self.inner.schema()]}
 
 
 @dataclass(frozen=True, slots=True)
@@ -231,9 +253,9 @@ class Section:
     def read(self, spot: Spot, name: str) -> dict[str, Any]:
         if self.short and isinstance(spot.value, str):
             spot = Spot({self.short: spot}, spot.source, spot.line)
-        if not isinstance(spot.value, dict):
-            raise _refuse(self, spot, name)
         known = {key.name: key.takes for key in self.keys}
+        if not isinstance(spot.value, dict):
+            raise spot.wrong(f"{name} takes {self.words}, not {spot.shown}.", f"Its keys: {', '.join(known)}.")
         read: dict[str, Any] = {}
         for key, one in spot.value.items():
             kind = known.get(key) or self.more(key)

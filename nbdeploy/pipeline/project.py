@@ -19,6 +19,7 @@ from nbdeploy.data.records import names
 from nbdeploy.errors import MissingExtra, OutputError
 from nbdeploy.pipeline.detect import Detected, beside, detect
 from nbdeploy.pipeline.schema import json_schema
+from nbdeploy.pipeline.spec import read_spec
 from nbdeploy.pipeline.subjects import PICTURES, ROWS
 from nbdeploy.registry import targets
 
@@ -26,6 +27,8 @@ _TEMPLATES = Path(__file__).parent.parent / "templates" / "project"
 _WORKFLOW = ".github/workflows/deploy.yml"
 _SHRUNK = ("static_int8", "weight_int8", "fp16")
 """What is made beside fp32: the first that the target does."""
+_NAMED = 3
+"""Classes that are all called by their names."""
 _FEW, _MANY = 500, 20_000
 """Pictures below which an epoch is over soon, and above which one takes long."""
 
@@ -94,12 +97,17 @@ def init(
     of whose rows `label` names the column to tell, and `text`, to learn from texts alone, theirs. It is looked at
     (classes, counts, sizes) and stays as it is. `target` is what the bundle is for. `name` is what the model is called,
     by default as the folder. Nothing is overwritten: where one of the files is there already, an OutputError names it
-    and nothing is written. Raises DataError for data that no classifier can be made of, UnknownName for a target or a
-    column, UsageError for a target that does not take such models.
+    and nothing is written; so is a folder among the data. Raises DataError for data that no classifier can be made of,
+    UnknownName for a target or a column, UsageError for a target that does not take such models.
     """
     target = targets.canonical(target)
     place, source = Path(os.path.abspath(folder)), Path(os.path.abspath(data))
     found = detect(source, label, text)
+    if place.is_relative_to(source):
+        raise OutputError(
+            f"{place} would lie among the data; nothing was written.",
+            hint="Choose a folder beside or above it: nbdeploy init DIR",
+        )
     recipes = _recipes(target, found.subject.kind)
     name = name or (place.name or "model")
     files = _files(place, found, target=target, recipes=recipes, name=name, seed=seed)
@@ -109,6 +117,7 @@ def init(
             f"{place} holds {names(there)} already; nothing was written.",
             hint="Choose another folder: nbdeploy init DIR",
         )
+    read_spec(files["pipeline.yaml"], place, "pipeline.yaml")  # what cannot be run is not written
     _write(place, files)
     outside = () if source.is_relative_to(place) else (f"The data lies outside {place}: in CI, fetch it there.",)
     here = beside(place, Path.cwd())
@@ -143,21 +152,28 @@ def _files(place: Path, found: Detected, *, target: str, recipes: list[str], nam
         "built": f"{plain}-{target}-{recipes[0]}" if len(recipes) > 1 else f"{plain}-{target}",
         "example": shlex.quote(found.example),
         "summary": found.summary,
-        "classes_in_words": names(found.counts) if found.counts else "the classes of its data",
+        "classes_in_words": _apart(list(found.counts)) if found.counts else "the classes of its data",
+        "inside": found.path.is_relative_to(place),
         "band": round(1 / len(found.counts), 2) if found.counts else 0.1,
     }
     shown = {**values, "data": beside(found.path, place), "name": name}
-    cells = {**shown, "reading": _reading(found), "training": _training(found), "auditing": _auditing(found)}
+    code = {"reading": _reading(found), "training": _training(found), "auditing": _auditing(found)}
+    cells = {**values, **code, "name": name}
     told = "notebook.md.j2" if found.subject is PICTURES else "notebook_examples.md.j2"
     return {
         "pipeline.yaml": _rendered("pipeline.yaml.j2", values),
         "pipeline.schema.json": json.dumps(json_schema(), indent=2) + "\n",
-        notebook: _notebook(_rendered(told, {**cells, "data": beside(found.path, place)}), plain),
+        notebook: _notebook(_rendered(told, cells), plain),
         _WORKFLOW: _rendered("deploy.yml.j2", values),
         "README.md": _rendered("README.md.j2", shown),
         "requirements.txt": _rendered("requirements.txt.j2", values),
         ".gitignore": _rendered("gitignore.j2", values),
     }
+
+
+def _apart(labels: list[str]) -> str:
+    """``cat, cow and dog``."""
+    return names(labels) if len(labels) > _NAMED else f"{', '.join(labels[:-1])} and {labels[-1]}"
 
 
 def _write(place: Path, files: Mapping[str, str]) -> None:

@@ -10,9 +10,24 @@ from nbdeploy.core.finding import KINDS
 from nbdeploy.core.recipe import RECIPES, recipe_named
 from nbdeploy.errors import UnknownName
 from nbdeploy.pipeline.gates import FIGURES, GateText
-from nbdeploy.pipeline.kinds import Each, Key, Kind, Named, Number, Off, OrWord, Section, Several, Text, Yes, whole
+from nbdeploy.pipeline.kinds import (
+    Each,
+    Key,
+    Kind,
+    Named,
+    Number,
+    Off,
+    OrWord,
+    Section,
+    Several,
+    Text,
+    Yes,
+    YesOr,
+    whole,
+)
 from nbdeploy.pipeline.spots import Spot
 from nbdeploy.registry import providers, targets
+from nbdeploy.training.course import KEEP, PRECISIONS
 
 _SHARE = Number("a share between 0 and 1", low=0, high=1, inside=True)
 _RATE = Number("a number above 0", low=0, high=float("inf"), inside=True)
@@ -39,6 +54,16 @@ def _kind(name: str) -> str:
 
 
 _KIND = Named("a kind of finding", lambda: KINDS, _kind)
+
+
+def _one_of(kind: str, known: tuple[str, ...]) -> Named:
+    def check(name: str) -> str:
+        if name not in known:
+            raise UnknownName(kind, name, known)
+        return name
+
+    return Named(f"{', '.join(known[:-1])} or {known[-1]}", lambda: known, check)
+
 
 DATA = Section(
     (
@@ -134,6 +159,9 @@ TRAIN = Section(
         Key("freeze_epochs", whole(0), "epochs for the head alone, where pretrained", "1"),
         Key("augment", Yes(), "turn, zoom, warp and light training pictures a little", "true"),
         Key("flip", Yes(), "mirror training pictures: not for digits, text or signs", "true"),
+        Key("class_weights", YesOr(Each(_RATE)), "weigh classes by how rare they are, or each as said", "false"),
+        Key("keep", _one_of("epoch to keep", KEEP), "the epoch whose weights are kept", "last"),
+        Key("precision", _one_of("precision", PRECISIONS), "of the arithmetic; less than fp32 needs a GPU", "auto"),
         Key("workers", whole(0), "processes that load pictures", "as many as help"),
         Key("out", _PATH, "the folder of the trained model", "build/NAME-model"),
     ),

@@ -13,6 +13,7 @@ from nbdeploy.errors import UsageError
 from nbdeploy.pipeline.gates import Gate
 from nbdeploy.pipeline.schema import PIPELINE
 from nbdeploy.pipeline.spots import Spot, read_yaml
+from nbdeploy.pipeline.state import FOLDER
 from nbdeploy.pipeline.subjects import PICTURES, Subject, check_clean, check_data, check_train, subject_of
 
 CLOUD = "cloud"
@@ -59,7 +60,7 @@ class Spec:
 
     def at(self, path: str) -> Path:
         """A path of the file, absolute."""
-        return Path(os.path.abspath(self.root / Path(path).expanduser()))
+        return _at(self.root, path)
 
     @property
     def place(self) -> Path:
@@ -92,7 +93,7 @@ def read_spec(text: str, root: Path, source: str) -> Spec:
         data=data,
         clean=said.get("clean", {}),
         train=train,
-        model=Path(os.path.abspath(root / train.pop("out", f"build/{plain}-model"))),
+        model=_at(root, train.pop("out", f"build/{plain}-model")),
         bundles=(),
         gates=tuple(said.get("gates", {}).values()),
     )
@@ -108,7 +109,14 @@ def read_spec(text: str, root: Path, source: str) -> Spec:
         for one in _bundlings(spec, entry, spot, plain, subject.kind)
     ]
     _check_apart(made, [spec.at(data.get("from", "data")), spec.model], spots[-1] if spots else top)
+    for place in (spec.model, *(one.out for one in made)):
+        if root.is_relative_to(place) or place.is_relative_to(root / FOLDER):
+            raise top.wrong(f"{place} is no place for a result.", f"Choose one like {spec.at('build/NAME')}.")
     return replace(spec, bundles=tuple(_told_apart(made)))
+
+
+def _at(root: Path, path: str) -> Path:
+    return Path(os.path.abspath(root / os.path.expanduser(path)))  # noqa: PTH111 - Path's raises for nobody's home
 
 
 def _told_apart(made: list[Bundling]) -> Iterator[Bundling]:
@@ -144,7 +152,7 @@ def _bundlings(spec: Spec, entry: Mapping[str, Any], spot: Spot, plain: str, kin
     place = None
     if provider:
         place = Place(provider, entry.pop("endpoint", "") or _endpoint(plain), entry.pop("settings", {}))
-        _check_name(place.endpoint, spot)
+        _check_place(place, target, spot)
     _check_recipes(target, recipes, spot, kind)
     for recipe in recipes:
         folder = spec.at(out if len(recipes) == 1 else f"{out}-{recipe}")
@@ -157,13 +165,25 @@ def _endpoint(name: str) -> str:
     return name_from(name)
 
 
-def _check_name(name: str, spot: Spot) -> None:
-    from nbdeploy.providers.endpoint import name_for  # noqa: PLC0415 - only with a provider
+def _check_place(place: Place, target: str, spot: Spot) -> None:
+    """Say what a provider does not take before minutes of work; a missing extra is said when its turn comes."""
+    from nbdeploy.errors import MissingExtra  # noqa: PLC0415 - only with a provider
+    from nbdeploy.providers.endpoint import name_for  # noqa: PLC0415
+    from nbdeploy.registry import providers, targets  # noqa: PLC0415
 
     try:
-        name_for(name)
+        made = targets.load(target)
+        ours = made.__module__.startswith("nbdeploy.")  # a target of somebody's own may bring a server
+        if ours and not issubclass(made, targets.load(CLOUD)):
+            raise spot.wrong(f"a bundle for {target} has no server to put at a provider.", f"Type: target: {CLOUD}")
+        name_for(place.endpoint)
+        providers.load(place.provider)(**place.settings)
+    except MissingExtra:
+        return
     except UsageError as error:
-        raise spot.told(error) from None
+        if "--set" in error.hint:
+            error.hint = "Type: settings: {KEY: value}"
+        raise (error if error.message.startswith(spot.source) else spot.told(error)) from None
 
 
 def _check_recipes(target: str, recipes: list[str], spot: Spot, kind: str) -> None:

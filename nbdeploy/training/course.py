@@ -10,6 +10,7 @@ from typing import Any
 from nbdeploy.errors import UsageError
 
 KEEP = ("last", "best", "accuracy")
+PRECISIONS = ("auto", "fp32", "fp16", "bf16")
 """Which epoch's weights `train` gives: the last, that of the lowest held-out loss, or of the highest accuracy."""
 _LOSS, _ACCURACY = 1, 2
 """Where they stand in an epoch's figures: train loss, held-out loss, accuracy, others."""

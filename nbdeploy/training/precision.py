@@ -8,8 +8,8 @@ import torch
 from fastai.callback.fp16 import AMPMode, MixedPrecision
 
 from nbdeploy.errors import UsageError
+from nbdeploy.training.course import PRECISIONS
 
-PRECISIONS = ("auto", "fp32", "fp16", "bf16")
 _BF16_FROM = 8
 """Compute capability of the first NVIDIA GPUs that have bfloat16 in hardware (Ampere)."""
 

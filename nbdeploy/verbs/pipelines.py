@@ -25,6 +25,8 @@ def run(line: Line) -> Done:
         return Done.of(seen, ok=seen.ok or not args.check)
     try:
         return Done.of(pipeline.run(**line.given(only={"until", "force", "provide", "overwrite"})))
+    except KeyboardInterrupt:
+        raise KeyboardInterrupt("what was done is kept, and the next run goes on from there.") from None
     except PipelineFailed as error:
         return Done.of(error.result, ok=False)
 

@@ -96,6 +96,30 @@ def test_little_is_enough() -> None:
         ("data: {from: data/pets, valid: 0.3}\n", "", "line 1: data is missing in a pipeline."),
         ("clean: {", "clean: {{", "this is not YAML"),
         ("seed: 7", "seed: !!python/object:os.system 7", "could not determine a constructor"),
+        ("seed: 7", f"seed: {2**32}", "line 2: seed takes a whole number of at least 0, not 4294967296.\nAt most"),
+        ("seed: 7", f"seed: {'9' * 400}", "line 2: seed takes a whole number of at least 0, not 999"),
+        ("seed: 7", f"seed: {'9' * 5000}", "line 2: 999"),
+        ("epochs: 2", "epochs: 1e300", 'line 5: epochs takes a whole number of at least 1, not "1e300".'),
+        ("lr: 1e-3", f"lr: {'9' * 400}", "line 5: lr takes a number above 0"),
+        ("pretrained: false", "keep: bset", 'line 5: There is no epoch to keep "bset".\nDid you mean "best"?'),
+        ("pretrained: false", "precision: fp8", 'line 5: There is no precision "fp8".'),
+        ("pretrained: false", "class_weights: maybe", "line 5: class_weights takes true, false, or keys with a number"),
+        ("pretrained: false", "class_weights: {cat: 0}", "line 5: class_weights: cat takes a number above 0, not 0."),
+        ('">= .95"', '">= 95"', "line 9: accuracy is a share, so it is never more than 1 or 100 %, and here stands"),
+        ('">= .95"', '">= 95"', 'Type: accuracy: ">= 95 %"'),
+        ("settings: {port: 8080}", "settings: {prot: 8080}", 'line 8: The provider "local" knows no setting "prot".'),
+        ("provider: local, endpoint: pets, settings: {port: 8080}", "provider: ssh", "Type: settings: {KEY: value}"),
+        ("provider: local", "provider: local, target: tflite", "line 8: a bundle for tflite has no server"),
+        ("out: build/x", "out: .nbdeploy/x", "line 1: /home/ada/pets/.nbdeploy/x-fp32 is no place for a result."),
+        ("name: pets", 'name: "a\\0b"', "line 1: name takes a text, not"),
+        ("name: pets", 'name: "a\ab"', "line 1: U+0007 is no letter that YAML takes.\nRemove it."),
+        ("epochs: 2", f"epochs: {'[' * 5000}{']' * 5000}", "nested far deeper than a pipeline"),
+        (
+            "train: {",
+            "train:\n\t{",
+            "line 6: this is not YAML (found character '\\t' that cannot start any token).\nIndent",
+        ),
+        ("gates: {accuracy", "gates: 3  #", "line 9: gates takes keys with values, not 3.\nIts keys: accuracy, "),
     ],
 )
 def test_what_cannot_be_is_said_with_its_line(old: str, new: str, said: str) -> None:
@@ -103,6 +127,26 @@ def test_what_cannot_be_is_said_with_its_line(old: str, new: str, said: str) -> 
     with pytest.raises(UsageError) as caught:
         read(WHOLE.replace(old, new))
     assert f"pipeline.yaml, {said}" in str(caught.value) if said.startswith("line") else said in str(caught.value)
+
+
+def test_what_an_alias_stands_for_may_itself_be_made_of_another() -> None:
+    spec = read(
+        "data: x\ngates: &all {accuracy: '> 0.5', drift: '< 1'}\n"
+        "deploy:\n- {target: onnx, gates: &more {<<: *all, accuracy: '> 0.6'}}\n- {target: torch, gates: *more}\n"
+    )
+    wanted = {Gate("accuracy", ">", 0.6), Gate("drift", "<", 1)}
+    assert [set(one.gates) for one in spec.bundles] == [wanted, wanted]
+
+
+def test_home_is_meant_wherever_a_path_may_stand(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", "/home/bob")
+    spec = read("data: ~/pets\ntrain: {out: ~/model}\ndeploy: {target: onnx, out: ~/bundle}\n")
+    assert [str(place) for place in (spec.place, spec.model, spec.bundles[0].out)] == [
+        "/home/bob/pets",
+        "/home/bob/model",
+        "/home/bob/bundle",
+    ]
+    assert read("data: ~nobody-of-that-name/pets\n").place == Path("/home/ada/pets/~nobody-of-that-name/pets")
 
 
 def test_a_comparison_without_quotes_is_told_to_have_some() -> None:

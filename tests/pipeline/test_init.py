@@ -6,6 +6,7 @@ import json
 import re
 import shlex
 import shutil
+from fnmatch import fnmatch
 from pathlib import Path
 from typing import Any
 
@@ -170,6 +171,42 @@ def test_large_photos_uneven_classes_and_data_elsewhere_are_told_apart(place: Pa
     assert "pretrained" not in text
     assert "a project for 30 pictures of 2 classes" in str(project)
     assert "<table" in project._repr_html_()
+
+
+def test_data_of_any_name_is_named_in_the_notebook_as_python_takes_it(place: Path) -> None:
+    name = 'the "best" pets \\ 🐈'
+    (place / "pets" / "data").rename(place / "pets" / name)
+    nd.init("pets", data=f"pets/{name}", target="onnx")
+    book = nbformat.read(place / "pets" / "pets.ipynb", as_version=4)
+    found: dict[str, Any] = {}
+    exec(book.cells[1].source, found)
+    assert found["data"] == name
+    assert read_spec((place / "pets" / "pipeline.yaml").read_text(), place / "pets", "").data["from"] == name
+
+
+def test_nothing_is_written_among_the_data_or_that_cannot_be_run(place: Path) -> None:
+    for folder in ("pets/data", "pets/data/project"):
+        with pytest.raises(OutputError, match=r"would lie among the data; nothing was written\.\nChoose a"):
+            nd.init(folder, data="pets/data", target="onnx")
+    with pytest.raises(UsageError, match="seed takes a whole number of at least 0, not 4294967296"):
+        nd.init("pets", data="pets/data", target="onnx", seed=2**32)
+    assert {file.suffix for file in (place / "pets").rglob("*") if file.is_file()} == {".png"}
+
+
+def test_the_readme_asks_to_commit_only_what_lies_in_the_project(place: Path) -> None:
+    nd.init("pets", data="pets/data", target="onnx")
+    text = (place / "pets" / "README.md").read_text()
+    assert "A model that tells blue, green and red apart" in text
+    assert "`data`: commit it, or fetch it in a step before the run." in text
+    nd.init("new", data="pets/data", target="onnx")
+    assert "`../pets/data`: fetch it in a step before the run." in (place / "new" / "README.md").read_text()
+
+
+def test_git_passes_over_our_locks_and_not_over_those_of_package_managers(place: Path) -> None:
+    nd.init("pets", data="pets/data", target="onnx")
+    lines = (place / "pets" / ".gitignore").read_text().split()
+    ignored = [one for one in (".decisions.jsonl.lock", "uv.lock") if any(fnmatch(one, line) for line in lines)]
+    assert ignored == [".decisions.jsonl.lock"]
 
 
 @pytest.mark.slow

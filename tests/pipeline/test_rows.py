@@ -192,7 +192,7 @@ def test_a_table_or_a_column_that_is_not_there_is_said_when_its_turn_comes(table
     with pytest.raises(PipelineFailed, match='There is no column "kid".\nDid you mean "kind"'):
         table.pipeline().run()
     table.change("plants.csv", "plant.csv")
-    with pytest.raises(PipelineFailed, match=r"There is no table .*plant\.csv"):
+    with pytest.raises(PipelineFailed, match=r"There is no .*plant\.csv"):
         table.pipeline().run()
 
 

@@ -155,3 +155,16 @@ def test_the_result_gives_endpoints_bundles_and_the_model(project: Any) -> None:
     assert result.endpoints == {}
     with pytest.raises(Exception, match='There is no step that is done "train"'):
         _ = result.model
+
+
+def test_one_that_is_stopped_says_that_what_was_done_is_kept(
+    file: str, project: Any, monkeypatch: pytest.MonkeyPatch, capsys: Any
+) -> None:
+    def stopped(*_: Any) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(project.doing, "train", stopped)
+    assert cli.main(["run", file]) == cli.STOPPED
+    assert capsys.readouterr().err.endswith("\nStopped; what was done is kept, and the next run goes on from there.\n")
+    monkeypatch.undo()
+    assert cli.main(["run", file, "--check", "--until", "clean"]) == 0
