@@ -13,7 +13,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import numpy as np
 import torch
@@ -237,12 +237,22 @@ def _write(path: Path, value: Any) -> None:
     work = path.with_name(f".{path.name}.{os.getpid()}")
     try:
         with work.open("wb") as file:
-            torch.save(value, file)
+            _save(value, file)
             file.flush()
             os.fsync(file.fileno())
         work.replace(path)
     finally:
         work.unlink(missing_ok=True)
+
+
+def _save(value: Any, file: IO[bytes]) -> None:
+    try:
+        torch.save(value, file)
+    except RuntimeError as error:
+        # On a full disk torch goes on to complain of its half-written archive, which hides what the system said.
+        if isinstance(error.__context__, OSError):
+            raise error.__context__ from None
+        raise
 
 
 def _read(path: Path) -> Any:
