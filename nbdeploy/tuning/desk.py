@@ -115,6 +115,8 @@ class Desk:
         attrs |= {"curve": {str(place): value for place, value in self.trials[number].curve.items()}}
         attrs |= {"why": outcome.why} if outcome.why else {}
         attrs |= {"ended": "stopped"} if outcome.state == "stopped" else {}
+        if outcome.error:  # no fault of this trial: where it is mended, the same call tries it again
+            outcome = dataclasses.replace(outcome, state="stopped")
         set_attrs(self.study, number, attrs)
         if outcome.state == "complete":
             failed = outcome.figures.get("failed_checks", ())
