@@ -250,6 +250,7 @@ def test_a_combination_is_tried_once_and_when_all_were_it_ends(few, tiny):
         tuning = nd.tune(few, **{**tiny, "lr": [5e-3, 1e-2]}, trials=20, refit=False)
     assert 4 == len(tuning) == len({tuple(trial.params.items()) for trial in tuning})
     assert "every combination was tried" == tuning.stopped
+    assert "done" == nd.runs(kind="tune")[0].status
 
 
 @pytest.mark.parametrize(
