@@ -148,6 +148,6 @@ def _open() -> Iterator[sqlite3.Connection]:
             database.execute("pragma synchronous = normal")
             yield database
     except (OSError, sqlite3.Error) as error:
-        raise OutputError(
-            f"{place} cannot be used ({error}).", hint="Set NBDEPLOY_STATE to a folder of your own."
-        ) from error
+        broken = isinstance(error, sqlite3.DatabaseError) and not isinstance(error, sqlite3.OperationalError)
+        hint = "Move that file away: a new one is begun." if broken else "Set NBDEPLOY_STATE to a folder of your own."
+        raise OutputError(f"{place} cannot be used ({error}).", hint=hint) from error
