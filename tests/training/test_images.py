@@ -220,6 +220,25 @@ def test_a_diverging_training_stops_and_names_a_lower_rate(images):
     assert "lr=1e+29" in caught.value.hint
 
 
+def test_what_was_learned_before_it_diverged_is_kept(images):
+    from fastai.callback.core import Callback
+
+    class Diverge(Callback):
+        order = -20
+
+        def after_loss(self):
+            if self.epoch == 2:
+                self.learn.loss = self.learn.loss * float("nan")
+
+    with pytest.raises(TrainError, match="no longer a number in epoch 3, training batch 1") as caught:
+        _train(images, epochs=4, cbs=[Diverge()])
+    learn, history = caught.value.learn, caught.value.learn.history
+    assert f"The weights of epoch {history['kept']}" in caught.value.hint
+    assert (2, 3) == (len(history["epochs"]), history["stopped"])
+    loss, _ = learn.validate()
+    assert history["epochs"][history["kept"] - 1]["valid_loss"] == pytest.approx(loss, abs=1e-5)
+
+
 def test_ctrl_c_goes_through(images):
     from fastai.callback.core import Callback
 
