@@ -258,6 +258,20 @@ def test_refuses_numbers_that_cannot_be(images, wrong):
         _train(images, **wrong)
 
 
+@pytest.mark.parametrize("wrong", [{"epochs": "3"}, {"epochs": 2.5}, {"size": "32"}, {"batch_size": True}])
+def test_a_count_that_is_no_whole_number_is_said(images, wrong):
+    ((name, value),) = wrong.items()
+    with pytest.raises(UsageError, match=f"{name} is {value!r}") as caught:
+        _train(images, **wrong)
+    assert "a whole number" in caught.value.hint
+
+
+@pytest.mark.parametrize("data", [None, ["a", "b"], 3])
+def test_what_is_no_data_is_said(data):
+    with pytest.raises(UsageError, match="is no set of pictures"):
+        _train(data)
+
+
 def test_refuses_a_set_with_nothing_held_out(images):
     with pytest.raises(DataError, match="held out"):
         _train(ImageSet(images.train))
