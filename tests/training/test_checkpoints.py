@@ -170,6 +170,18 @@ def test_a_file_is_there_whole_or_not_at_all(tmp_path):
     assert [] == list(tmp_path.iterdir())
 
 
+def test_what_nobody_took_up_for_long_is_removed_and_so_are_locks_of_what_is_over(folder):
+    root = cache_dir() / "training"
+    (root / "aaa").mkdir(parents=True)
+    for name in ("aaa.lock", "bbb.lock", "ccc.lock"):
+        (root / name).touch()
+    for name in ("aaa", "aaa.lock", "bbb.lock"):
+        os.utime(root / name, (0, 0))
+    train_micro(folder)
+    assert {"aaa", "aaa.lock", "bbb.lock"}.isdisjoint(path.name for path in root.iterdir())
+    assert (root / "ccc.lock").exists()
+
+
 def test_two_of_the_same_at_once_do_not_share_a_place(folder):
     images = ImageSet.from_folder(folder)
     one, other = (checkpoints.Checkpoints({"data": checkpoints.fingerprint(images.files)}) for _ in range(2))
