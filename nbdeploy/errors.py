@@ -88,7 +88,8 @@ class UnknownName(UsageError):
     def __init__(self, kind: str, name: str, known: Iterable[str], *, note: str = "") -> None:
         name, known = str(name), sorted(known)
         near = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
-        hint = note or (f'Did you mean "{near[0]}"? ' if near else "") + f"Known: {', '.join(known)}."
+        names = f"Known: {', '.join(known)}." if known else "There is none yet."
+        hint = note or (f'Did you mean "{near[0]}"? ' if near else "") + names
         super().__init__(f'There is no {kind} "{name}".', hint=hint)
         self.kind, self.name, self.known = kind, name, known
 

@@ -131,6 +131,8 @@ class Names:
             if raw:
                 raise UsageError(f"{text} is taken as it is; --raw is for a folder.")
             return value, Code(text)
+        if found and not isinstance(value, str | Path) and not Path(text).expanduser().exists():
+            raise UsageError(f"{text} is a {type(value).__name__}; a folder of pictures or an ImageSet is needed.")
         path = str(value) if found and isinstance(value, str | Path) else text
         images, call = read_images(path, reading, raw=raw)
         return images, Code(call)

@@ -131,7 +131,8 @@ class Recorded:
     def _try(self, write: Callable[[], None]) -> None:
         if self.id:
             try:
-                write()
+                with store.hurried(self._warned):  # ten seconds were waited once: not again each epoch
+                    write()
             except Exception as error:  # noqa: BLE001 - the same
                 self._warn(error)
 

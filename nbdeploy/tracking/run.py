@@ -11,7 +11,7 @@ from nbdeploy.core import look
 from nbdeploy.core.numbers import SPACE
 from nbdeploy.tracking import store
 from nbdeploy.tracking.processes import gone
-from nbdeploy.tracking.shown import SIGNS, took, when
+from nbdeploy.tracking.shown import sign, took, when
 from nbdeploy.tracking.telling import rows
 
 if TYPE_CHECKING:
@@ -172,6 +172,6 @@ class Run:
     def _repr_html_(self) -> str:
         about = f"{self.what}, {when(self.began)}, took {took(self.took_s)}"
         return look.output(
-            look.head(look.sign(SIGNS[self.status], self.status), f" {self.id} ", look.tag("span", "nbd-quiet", about)),
+            look.head(look.sign(sign(self.status), self.status), f" {self.id} ", look.tag("span", "nbd-quiet", about)),
             look.table(rows(self), "Ht", css="nbd-full"),
         )

@@ -11,7 +11,7 @@ from nbdeploy.errors import UnknownName, UsageError
 from nbdeploy.tracking import store
 from nbdeploy.tracking.recording import KINDS, project
 from nbdeploy.tracking.run import Read, Run
-from nbdeploy.tracking.shown import SIGNS, less_is_better, metric_columns, param_columns, show, title, took, when
+from nbdeploy.tracking.shown import SIGNS, less_is_better, metric_columns, param_columns, show, sign, title, took, when
 from nbdeploy.tracking.where import Where
 
 if TYPE_CHECKING:
@@ -176,7 +176,8 @@ class Runs(Sequence[Run]):
 
     def heading(self) -> str:
         """How many, of which kinds."""
-        kinds = [(kind, sum(run.kind == kind for run in self.runs)) for kind in KINDS]
+        known = dict.fromkeys([*KINDS, *(run.kind for run in self.runs)])  # also those of a newer nbdeploy
+        kinds = [(kind, sum(run.kind == kind for run in self.runs)) for kind in known]
         text = f"{len(self)} {'run' if len(self) == 1 else 'runs'}"
         parts = [f"{number} {kind}" for kind, number in kinds if number]
         return f"{text}: {', '.join(parts)}" if len(parts) > 1 else text
@@ -184,13 +185,16 @@ class Runs(Sequence[Run]):
     def remarks(self) -> list[str]:
         """What the table does not hold."""
         said = [f'{self.hidden} trials are not listed: nd.runs(kind="trial")'] if self.hidden else []
-        return [*said, *(f"{run.id}: {run.why}" for run in self.runs[:_SHOWN] if run.why)]
+        return [
+            *said,
+            *(f"{run.id}: {run.why.strip().splitlines()[0]}" for run in self.runs[:_SHOWN] if run.why.strip()),
+        ]
 
     def __str__(self) -> str:
         if not self.runs:
             return self.empty()
         heads, rows = self.cells()
-        signed = [[*row[:2], f"{look.SIGNS[SIGNS[row[2]]]} {row[2]}", *row[3:]] for row in rows[:_SHOWN]]
+        signed = [[*row[:2], f"{look.SIGNS[sign(row[2])]} {row[2]}", *row[3:]] for row in rows[:_SHOWN]]
         right = tuple(range(4, 5 + len(self.names()[1])))
         lines = summary.in_columns([tuple(heads), *map(tuple, signed)], right=right)
         more = [f"and {len(self) - _SHOWN} older: nd.runs()[{_SHOWN}:]"] if len(self) > _SHOWN else []
@@ -214,7 +218,7 @@ class Runs(Sequence[Run]):
         for run, row in zip(self.runs[:_SHOWN], rows, strict=False):
             about = " ".join([*(f"#{tag}" for tag in run.tags), run.noted]).strip()
             named = look.joined(run.id, look.quiet(about) if about else "")
-            cells.append((named, row[1], look.sign(SIGNS[run.status], run.status), *row[3:]))
+            cells.append((named, row[1], look.sign(sign(run.status), run.status), *row[3:]))
         kinds = "Hllln" + "n" * len(metrics) + "l" * len(params)
         more = look.quiet(f"and {len(self) - _SHOWN} older: nd.runs()[{_SHOWN}:]") if len(self) > _SHOWN else ""
         return look.output(

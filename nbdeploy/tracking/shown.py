@@ -11,6 +11,8 @@ from nbdeploy.core.numbers import SPACE
 
 SIGNS = {"done": "passed", "failed": "failed", "killed": "failed", "stopped": "warned", "running": "not_run"}
 """Status -> the sign of `look` that it is shown with."""
+_UNKNOWN = "not_run"
+"""The sign of a status that only a newer nbdeploy knows."""
 _FIRST_PARAMS = ("arch", "target", "recipe", "provider", "size", "epochs", "lr", "batch_size")
 _FIRST_METRICS = ("accuracy", "error_rate", "valid_loss", "agreement", "size_bytes", "latency_ms")
 _SHARES = ("accuracy", "agreement", "error_rate", "precision", "recall", "f1_score")
@@ -23,6 +25,11 @@ _LONGEST = 48
 def less_is_better(metric: str) -> bool:
     """Whether the smaller value of that metric is the better one."""
     return any(part in metric for part in _LESS)
+
+
+def sign(status: str) -> str:
+    """The sign of `look` that a status is shown with."""
+    return SIGNS.get(status, _UNKNOWN)
 
 
 def show(name: str, value: Any) -> str:

@@ -6,6 +6,7 @@ import json
 import sqlite3
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import closing, contextmanager
+from contextvars import ContextVar
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +30,7 @@ _JSON = frozenset({"tags", "params", "metrics", "result", "data", "environment",
 _COLUMNS = """id kind name project status why began took_s parent origin host pid started call note tags removed
 params metrics result data environment git models""".split()
 _WAIT_S = 10.0
+_hurried: ContextVar[bool] = ContextVar("nbdeploy_hurried", default=False)
 _NAMED = 12
 """Names that an error lists."""
 
@@ -36,6 +38,16 @@ _NAMED = 12
 def file() -> Path:
     """Where the runs are kept."""
     return state_dir() / "runs.sqlite"
+
+
+@contextmanager
+def hurried(on: bool = True) -> Iterator[None]:
+    """In the block nobody waits for another process that holds the file: then it cannot be used."""
+    token = _hurried.set(on)
+    try:
+        yield
+    finally:
+        _hurried.reset(token)
 
 
 def add(row: Mapping[str, Any]) -> str:
@@ -141,13 +153,13 @@ def _open() -> Iterator[sqlite3.Connection]:
     place = file()
     try:
         place.parent.mkdir(parents=True, exist_ok=True)
-        with closing(sqlite3.connect(place, timeout=_WAIT_S)) as database, database:
+        with closing(sqlite3.connect(place, timeout=0.0 if _hurried.get() else _WAIT_S)) as database, database:
             if not database.execute("select 1 from sqlite_master where name = 'series'").fetchone():
                 database.execute("pragma journal_mode = wal")  # readers and writers do not wait for one another
                 database.executescript(_TABLES)
             database.execute("pragma synchronous = normal")
             yield database
     except (OSError, sqlite3.Error) as error:
-        raise OutputError(
-            f"{place} cannot be used ({error}).", hint="Set NBDEPLOY_STATE to a folder of your own."
-        ) from error
+        broken = isinstance(error, sqlite3.DatabaseError) and not isinstance(error, sqlite3.OperationalError)
+        hint = "Move that file away: a new one is begun." if broken else "Set NBDEPLOY_STATE to a folder of your own."
+        raise OutputError(f"{place} cannot be used ({error}).", hint=hint) from error

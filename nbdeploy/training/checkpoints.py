@@ -10,10 +10,10 @@ import shutil
 import time
 import warnings
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import numpy as np
 import torch
@@ -237,12 +237,22 @@ def _write(path: Path, value: Any) -> None:
     work = path.with_name(f".{path.name}.{os.getpid()}")
     try:
         with work.open("wb") as file:
-            torch.save(value, file)
+            _save(value, file)
             file.flush()
             os.fsync(file.fileno())
         work.replace(path)
     finally:
         work.unlink(missing_ok=True)
+
+
+def _save(value: Any, file: IO[bytes]) -> None:
+    try:
+        torch.save(value, file)
+    except RuntimeError as error:
+        # On a full disk torch goes on to complain of its half-written archive, which hides what the system said.
+        if isinstance(error.__context__, OSError):
+            raise error.__context__ from None
+        raise
 
 
 def _read(path: Path) -> Any:
@@ -251,7 +261,12 @@ def _read(path: Path) -> Any:
 
 def _prune(root: Path, *, but: Path) -> None:
     oldest = time.time() - _KEEP_DAYS * 86_400
-    for folder in root.iterdir():
-        if folder.is_dir() and folder != but and folder.stat().st_mtime < oldest:
-            shutil.rmtree(folder, ignore_errors=True)
-            folder.with_suffix(".lock").unlink(missing_ok=True)
+    for place in root.iterdir():
+        with suppress(OSError):  # another process is done with it by now
+            if place.with_suffix("") == but or place.stat().st_mtime >= oldest:
+                continue
+            if place.is_dir():
+                shutil.rmtree(place, ignore_errors=True)
+                place.with_suffix(".lock").unlink(missing_ok=True)
+            elif not place.with_suffix("").exists():  # the lock of a training that is over
+                place.unlink()

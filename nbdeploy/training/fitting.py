@@ -9,6 +9,7 @@ from typing import Any
 from nbdeploy.core.hush import hushed
 from nbdeploy.errors import UsageError
 from nbdeploy.tracking.recording import current
+from nbdeploy.training.counts import check_counts
 from nbdeploy.training.course import Course, Phase
 
 
@@ -36,9 +37,7 @@ def fit(
 
 def check(*, epochs: int | None, lr: float | None, batch_size: int | None) -> None:
     """Raise UsageError for what cannot be."""
-    for name, value, least in (("epochs", epochs, 1), ("batch_size", batch_size, 2)):
-        if value is not None and value < least:
-            raise UsageError(f"{name} is {value}.", hint=f"It must be at least {least}.")
+    check_counts({"epochs": epochs, "batch_size": batch_size}, {"epochs": 1, "batch_size": 2})
     if lr is not None and not 0 < lr < math.inf:
         raise UsageError(f"lr is {lr}.", hint="It must be above 0; 0.005 is usual.")
 

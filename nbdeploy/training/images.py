@@ -105,7 +105,8 @@ def train(
     Shows curves and a table that grow in a notebook, fastai's bar in a terminal, a line an epoch in a pipe.
     ``learn.history`` holds ``epochs`` (figures of each), ``kept`` and ``stopped`` (epochs, from 1), ``resumed`` and
     ``lr``. Raises UnknownName for `arch`, WeightsUnavailable, UsageError, DataError, and TrainError for a picture that
-    cannot be read, a loss that is no number, or a network that does not take the size.
+    cannot be read, a loss that is no number (its `learn` holds what was learned until then), or a network that does
+    not take the size.
     """
     check_keep(keep)
     if is_labelled(images, label, text):

@@ -9,8 +9,8 @@ from fastai.callback.core import Callback
 
 from nbdeploy.core.curves import Line, chart, epochs, linear, percents
 from nbdeploy.core.live import Live
-from nbdeploy.core.look import Html, bar, chance, details, output, quiet, table, tag
-from nbdeploy.core.numbers import duration, quantity
+from nbdeploy.core.look import Html, bar, details, output, quiet, table, tag
+from nbdeploy.core.numbers import duration, percent, quantity
 from nbdeploy.training.course import Course
 
 _GUESS_FROM = 0.5
@@ -103,7 +103,7 @@ class LiveTraining(Callback):  # type: ignore[misc]
         values = [value for _, value in points if math.isfinite(value)]
         shares = all(0 <= value <= 1 for value in values)
         y = percents(min(values, default=0.5)) if shares else linear(min(0.0, *values), max(values))
-        text = chance if shares else quantity
+        text = percent if shares else quantity
         return chart(
             f"Held-out {name.replace('_', ' ')}",
             [Line("", points, dots=True)],
@@ -124,7 +124,7 @@ class LiveTraining(Callback):  # type: ignore[misc]
         notes = ["head only"] if index < course.frozen else []
         notes += ["before the kill"] if index < course.replayed else []
         notes += ["best"] if index == course.best and course.done > 1 else []
-        measured = [chance(value) if 0 <= value <= 1 else quantity(value) for value in others]
+        measured = [percent(value) if 0 <= value <= 1 else quantity(value) for value in others]
         took = duration(course.took[index]) if index < len(course.took) else ""
         return (f"{index + 1}", f"{train_loss:.3f}", f"{valid_loss:.3f}", *measured, took, ", ".join(notes))
 

@@ -54,10 +54,10 @@ class Run:
             self.callbacks += cbs
             try:
                 self._fit(stack)
+                self._end()
             except BaseException:
                 self._close(f"stopped in epoch {self.course.done + 1}, after {self._took()}")
                 raise
-            self._end()
 
     def _save(self, stack: ExitStack, *, resume: bool) -> None:
         if self.checkpoints is None:
@@ -145,10 +145,7 @@ class Run:
         if self.nan.where:
             if self.checkpoints:
                 self.checkpoints.remove()
-            raise TrainError(
-                f"The loss was no longer a number in {self.nan.where}: training has diverged.",
-                hint=f"Type a lower learning rate, lr={self.rate / 10:.2g} instead of {self.rate:.2g}.",
-            )
+            raise self._diverged()
         if not course.done:
             raise TrainError(
                 "Training was stopped before its first epoch was complete, so there is nothing to keep.",
@@ -156,12 +153,28 @@ class Run:
             )
         early = course.done < course.planned
         kept = course.best if early or course.keep != "last" else course.done - 1
-        self.follow.put_back(self.learn.model, kept)
-        self.learn.unfreeze()  # as at the end of a whole training
-        self.learn.history = course.history(self.rate, kept)
+        self._keep(kept)
         if self.checkpoints and not early:
             self.checkpoints.remove()
         self._say_the_end(kept, early=early)
+
+    def _keep(self, epoch: int) -> None:
+        self.follow.put_back(self.learn.model, epoch)
+        self.learn.unfreeze()  # as at the end of a whole training
+        self.learn.history = self.course.history(self.rate, epoch)
+
+    def _diverged(self) -> TrainError:
+        """The error for a loss that is no number, with the Learner as its best epoch left it, where there was one."""
+        hint = f"Type a lower learning rate, lr={self.rate / 10:.2g} instead of {self.rate:.2g}."
+        best = self.course.best
+        if best >= 0:
+            self._keep(best)
+            hint += f" The weights of epoch {best + 1}, the best, are in this error's `learn` (sys.last_value.learn)."
+        return TrainError(
+            f"The loss was no longer a number in {self.nan.where}: training has diverged.",
+            hint=hint,
+            learn=self.learn if best >= 0 else None,
+        )
 
     def _say_the_end(self, kept: int, *, early: bool) -> None:
         course = self.course

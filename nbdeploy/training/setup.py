@@ -18,6 +18,7 @@ from nbdeploy.errors import DataError, NbdeployWarning, UsageError
 from nbdeploy.training.arch import Arch, find_arch, load_libraries
 from nbdeploy.training.classes import Weights
 from nbdeploy.training.classes import class_weights as weights_of
+from nbdeploy.training.counts import check_counts
 
 if TYPE_CHECKING:
     from fastai.data.core import DataLoaders
@@ -122,6 +123,11 @@ def prepared(
         raise UsageError(
             f"This is for pictures, and what was given are {images.noun}s.", hint="Type: nd.train(data, lr=0.005)"
         )
+    if not isinstance(images, ImageSet | str | os.PathLike):
+        raise UsageError(
+            f"What was given, of type {type(images).__name__}, is no set of pictures.",
+            hint='Give an ImageSet, or the path of a folder with one sub-folder a class: "data/pets".',
+        )
     if not isinstance(images, ImageSet):
         images = decided(ImageSet.from_folder(images, seed=seed))
     elif remark := unapplied(images):
@@ -184,11 +190,8 @@ def _usual_workers(images: ImageSet) -> int:
 
 
 def _check(*, size: int | None, lr: float | str | None, workers: int | None, **counts: int) -> None:
-    least = {"epochs": 1, "batch_size": 2, "freeze_epochs": 0}  # BatchNorm needs two pictures
-    for name, value in {**counts, "size": size, "workers": workers}.items():
-        floor = {**least, "size": 1, "workers": 0}[name]
-        if value is not None and value < floor:
-            raise UsageError(f"{name} is {value}.", hint=f"It must be at least {floor}.")
+    least = {"epochs": 1, "batch_size": 2, "freeze_epochs": 0, "size": 1, "workers": 0}  # BatchNorm needs two pictures
+    check_counts({**counts, "size": size, "workers": workers}, least)
     if isinstance(lr, str) and lr != "find":
         raise UsageError(f'lr is "{lr}".', hint='It is a number, or "find".')
     if isinstance(lr, int | float) and not 0 < lr < float("inf"):

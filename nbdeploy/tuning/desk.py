@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from nbdeploy.training.epoch import Epoch
     from nbdeploy.tuning.look import Show
 
+EXHAUSTED = "every combination was tried"
 _ALL_FAILED = 3
 """So many failures and nothing else: the fault is not one of the trials."""
 _SAME = 50
@@ -53,6 +54,7 @@ class Desk:
         self.trials = read(study, objectives)
         self.stopped = ""
         """Why there are fewer trials than were wanted; empty where there are not."""
+        self._exhausted = False
         self.error: NbdeployError | None = None
         self._run = current().id
         self._random = random.Random(seed + len(self.trials))  # noqa: S311 - no secret
@@ -62,7 +64,9 @@ class Desk:
 
     def next(self) -> Trial | None:
         """The next trial to run; None when there is none to begin now."""
-        if self.error or self.stopped or self._time_is_up() or self.ended() + len(self._asked) >= self.wanted:
+        if self.error or self.stopped or self._time_is_up() or self._exhausted:
+            return None
+        if self.ended() + len(self._asked) >= self.wanted:
             return None
         for _ in range(_SAME):
             asked = self.study.ask(self.space.distributions())
@@ -76,7 +80,7 @@ class Desk:
             self._tell_same(asked, same)
             if not self._enqueue_untried():
                 break
-        self.stopped = "every combination was tried"
+        self._exhausted = True  # those that run come to their end all the same
         return None
 
     def epoch(self, number: int, epoch: Epoch) -> str:
@@ -111,6 +115,8 @@ class Desk:
         from optuna.trial import TrialState  # noqa: PLC0415 - loaded by now
 
         asked = self._asked.pop(number)
+        if outcome.error:  # no fault of this trial: where it is mended, the same call tries it again
+            outcome = dataclasses.replace(outcome, state="stopped")
         attrs: dict[str, Any] = {"seconds": outcome.seconds, "figures": outcome.figures}
         attrs |= {"curve": {str(place): value for place, value in self.trials[number].curve.items()}}
         attrs |= {"why": outcome.why} if outcome.why else {}
@@ -149,8 +155,7 @@ class Desk:
 
     def close(self, why: str = "") -> None:
         """Nothing more is handed out; what still runs is written down as stopped, to be begun again another time."""
-        if why and not self.stopped:
-            self.stopped = why
+        self.stopped = self.stopped or why or (EXHAUSTED if self._exhausted else "")
         for number in list(self._asked):
             self.done(number, Outcome("stopped", why=why or self.stopped, seconds=self._ran(number)))
 

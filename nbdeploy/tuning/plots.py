@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from nbdeploy.core.figures import ACCENT, MUTED, PLAIN, TEXT, drawing, frame
 from nbdeploy.core.numbers import SPACE, quantity
 from nbdeploy.tuning import words
+from nbdeploy.tuning.study import hushed_optuna
 from nbdeploy.tuning.trial import OBJECTIVES, Trial
 
 if TYPE_CHECKING:
@@ -44,9 +45,9 @@ def importance(tuning: Tuning) -> dict[str, float]:
     """Parameter -> share, 0..1, of how much the accuracy moved with it (fANOVA); empty where too few trials ended."""
     import optuna  # noqa: PLC0415 - a second
 
-    optuna.logging.set_verbosity(optuna.logging.ERROR)
     distributions = tuning.space.distributions()
-    study = optuna.create_study(direction="maximize")
+    with hushed_optuna():
+        study = optuna.create_study(direction="maximize")
     ended = [trial for trial in tuning.tried if trial.state == "complete"]
     for trial in ended:
         known = {name: distributions[name] for name in trial.params}

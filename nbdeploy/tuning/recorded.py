@@ -8,6 +8,7 @@ from typing import ParamSpec, TypeVar
 
 from nbdeploy.tracking.asked import bound, call_of, name_of, parameters
 from nbdeploy.tracking.recording import recording
+from nbdeploy.tuning.desk import EXHAUSTED
 from nbdeploy.tuning.result import Tuning
 
 P = ParamSpec("P")
@@ -27,7 +28,7 @@ def recorded(tune: Callable[P, T]) -> Callable[P, T]:
             run.metrics(tuning.best.values)
             run.params({f"best {name}": value for name, value in tuning.best.params.items()})
             run.result(path=tuning.path)
-            if tuning.stopped:
+            if tuning.stopped not in {"", EXHAUSTED}:
                 run.ended("stopped", tuning.stopped)
             return tuning
 

@@ -26,8 +26,8 @@ _KNOBS: Mapping[str, str] = {
     "recipe": "choice",
 }
 """What is usually tuned, and what a pair of numbers means there: a rate and a scale are drawn on a log scale."""
-_OWN = frozenset({"images", "seed", "workers", "cbs", "resume", "log", "metrics"})
-"""Keywords of nd.train that a tuning has for itself, or gives to every trial."""
+_OWN = frozenset({"images", "seed", "workers", "cbs", "resume", "log", "metrics", "label", "text"})
+"""Keywords of nd.train that a tuning has for itself, gives to every trial, or has no use for."""
 _USUAL: Mapping[str, Any] = {"arch": "resnet18", "epochs": 5, "augment": True, "flip": True, "pretrained": True}
 _USUAL_RATE = {True: 2e-3, False: 5e-3}
 _RATES = {True: (1e-4, 1e-2), False: (1e-3, 3e-2)}

@@ -50,15 +50,16 @@ def opened(
 
     What a killed process left running is marked as failed and put first in the queue. Without `resume` an existing
     file is renamed and a new one begun. Raises UsageError where it was asked something else before, OutputError where
-    another process works on it or its place cannot be written to.
+    another process works on it, it is no study, or it cannot be written to, also within the block.
     """
     path = study_path(name)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with FileLock(path.with_name(f".{path.name}.lock"), timeout=0):
+        with FileLock(path.with_name(f".{path.name}.lock"), timeout=0), hushed_optuna(), _stored(path):
             if not resume and path.exists():
                 path.rename(_free(path))
-            yield _study(path, name, request, objectives, pruner=pruner, seed=seed)
+            with _storage(path) as storage:
+                yield _study(storage, name, request, objectives, pruner=pruner, seed=seed)
     except Timeout as error:
         raise OutputError(
             f'The tuning "{name}" is under way in another process.',
@@ -73,18 +74,69 @@ def opened(
         ) from error
 
 
-def _study(
-    path: Path, name: str, request: Mapping[str, Any], objectives: Sequence[str], *, pruner: str, seed: int
-) -> optuna.Study:
+@contextmanager
+def hushed_optuna() -> Iterator[None]:
+    """Optuna logs errors only, for the block: a person may use it beside, and have it say what they want."""
     import optuna  # noqa: PLC0415 - a second
 
+    before = optuna.logging.get_verbosity()
     optuna.logging.set_verbosity(optuna.logging.ERROR)
+    try:
+        yield
+    finally:
+        optuna.logging.set_verbosity(before)
+
+
+@contextmanager
+def _stored(path: Path) -> Iterator[None]:
+    """What goes wrong with the file, a full disk or a file that is no study, in words."""
+    from optuna.exceptions import StorageInternalError  # noqa: PLC0415 - loaded by now
+    from sqlalchemy.exc import DBAPIError  # noqa: PLC0415 - optuna's
+
+    try:
+        yield
+    except (StorageInternalError, DBAPIError) as error:
+        cause = error.__cause__ if isinstance(error, StorageInternalError) else error
+        why = cause.orig if isinstance(cause, DBAPIError) else cause or error
+        raise OutputError(
+            f"{path} cannot be used ({why}).",
+            hint="Free some space where the disk is full; else move that file away, or choose another name (--name).",
+        ) from error
+
+
+@contextmanager
+def _storage(path: Path) -> Iterator[optuna.storages.RDBStorage]:
+    """The file as Optuna keeps it, closed at the end."""
+    from optuna.storages import RDBStorage  # noqa: PLC0415 - loaded by now
+
+    try:
+        storage = RDBStorage(f"sqlite:///{path.as_posix()}", engine_kwargs={"connect_args": {"timeout": 60}})
+    except RuntimeError as error:  # tables of another version
+        raise OutputError(
+            f"{path} cannot be read: {error}", hint="Choose another name (--name); it is kept."
+        ) from error
+    try:
+        yield storage
+    finally:
+        storage.remove_session()
+        storage.engine.dispose()
+
+
+def _study(
+    storage: optuna.storages.RDBStorage,
+    name: str,
+    request: Mapping[str, Any],
+    objectives: Sequence[str],
+    *,
+    pruner: str,
+    seed: int,
+) -> optuna.Study:
+    import optuna  # noqa: PLC0415 - loaded by now
+
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
         study = optuna.create_study(
-            storage=optuna.storages.RDBStorage(
-                f"sqlite:///{path.as_posix()}", engine_kwargs={"connect_args": {"timeout": 60}}
-            ),
+            storage=storage,
             study_name=name,
             directions=["maximize" if OBJECTIVES[one] > 0 else "minimize" for one in objectives],
             load_if_exists=True,

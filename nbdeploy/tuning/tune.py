@@ -17,7 +17,7 @@ from nbdeploy.core.files import check_place, file_name
 from nbdeploy.core.recipe import recipe_named
 from nbdeploy.data.decided import decided, unapplied
 from nbdeploy.data.imageset import ImageSet
-from nbdeploy.data.labelled import Labelled
+from nbdeploy.data.reading import is_labelled
 from nbdeploy.data.split import held_out
 from nbdeploy.errors import DataError, NbdeployWarning, TrainError, UnknownName, UsageError
 from nbdeploy.tuning import words
@@ -93,6 +93,12 @@ def tune(
 
     Raises UnknownName, UsageError, DataError, OutputError, MissingExtra; TrainError where no trial came to its end.
     """
+    if is_labelled(images, others.get("label"), others.get("text")):
+        noun = getattr(images, "noun", "row" if "label" in others and "text" not in others else "text")
+        raise UsageError(
+            f"Pictures can be tuned, and what was given are {noun}s.",
+            hint="Try a few yourself: nd.train(data, lr=..., epochs=...), then nd.runs().best('accuracy').",
+        )
     asked = _objectives(objectives, target, recipe)
     target = None if target is None else registry.targets.canonical(target)
     named = {"arch": arch, "size": size, "lr": lr, "epochs": epochs, "augment": augment, "batch_size": batch_size}
@@ -104,11 +110,6 @@ def tune(
     if out is not None:
         check_place(Path(out).absolute(), overwrite=overwrite, mark="program.json")
     limit = _seconds(time_limit)
-    if isinstance(images, Labelled):
-        raise UsageError(
-            f"Pictures can be tuned, and what was given are {images.noun}s.",
-            hint="Try a few yourself: nd.train(data, lr=..., epochs=...), then nd.runs().best('accuracy').",
-        )
     if not isinstance(images, ImageSet):
         images = decided(ImageSet.from_folder(images, seed=seed))
     elif remark := unapplied(images):

@@ -188,7 +188,8 @@ class _Worker:
 
     def _read(self, process: subprocess.Popen[str]) -> None:
         for line in process.stdout or ():
-            self.news.put((self, json.loads(line)))
+            with suppress(ValueError):  # what this Python prints when it starts (sitecustomize) is no news
+                self.news.put((self, json.loads(line)))
         if process is self._process:
             self.news.put((self, None))
 

@@ -169,6 +169,7 @@ def test_names_expand_in_options(shell: Any, deployed: Any) -> None:
         ("%deploy learn --target tflite --samples many", "--samples takes a whole number of at least 0, not many"),
         ('%deploy learn --target tflite --name "half', "No closing quotation"),
         ("%train", "DIR is missing"),
+        ("%tune learn --trials 1", "learn is a Learner; a folder of pictures or an ImageSet is needed"),
         ("%train x --valid 2", "--valid takes a share between 0 and 1, not 2"),
         ("%doctor now", "There is no place for now"),
     ],

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sqlite3
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
@@ -144,6 +145,27 @@ def test_a_database_that_breaks_on_the_way_is_one_warning(monkeypatch: pytest.Mo
     with pytest.warns(NbdeployWarning, match="not fully recorded") as said:
         done = some_work()
     assert ([0, 1, 2], 1) == (done, len(said))
+
+
+def test_a_database_that_another_process_holds_is_waited_for_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    waited: list[float] = []
+    connect = sqlite3.connect
+
+    def noted(*values: Any, timeout: float) -> sqlite3.Connection:
+        waited.append(timeout)
+        return connect(*values, timeout=timeout)
+
+    with recording("train") as run, connect(store.file(), isolation_level=None) as holder:
+        holder.execute("begin immediate")
+        monkeypatch.setattr(store, "_WAIT_S", 0.1)
+        monkeypatch.setattr(sqlite3, "connect", noted)
+        with pytest.warns(NbdeployWarning, match="database is locked"):
+            run.metric("a", 1, step=1)
+        run.metric("a", 2, step=2)
+        holder.execute("rollback")
+        run.metric("a", 3, step=3)
+    assert [0.1] == [seconds for seconds in waited if seconds]
+    assert {"a": 3} == store.one(run.id)["metrics"]
 
 
 MANY = """

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 import nbdeploy as nd
-from nbdeploy.errors import UnknownName, UsageError
+from nbdeploy.errors import OutputError, UnknownName, UsageError
 from nbdeploy.tracking import store
 from nbdeploy.tracking.recording import recording
 from nbdeploy.tracking.where import Where
@@ -135,6 +135,30 @@ def test_the_table_in_a_terminal_and_in_a_notebook(three: list[str]) -> None:
     assert "4 runs: 3 train, 1 deploy" in page
     assert "<script>" not in page
     assert "&lt;b&gt;" in page
+
+
+def test_what_only_a_newer_nbdeploy_knows_is_shown_as_it_stands(three: list[str]) -> None:
+    from nbdeploy.jupyter.widgets.runs import RunsTable
+
+    store.change(three[0], status="paused", kind="sweep", why="one line\nand another")
+    text, page = str(nd.runs()), nd.runs()._repr_html_()
+    assert "– paused" in text
+    assert "1 sweep" in page
+    assert f"{three[0]}: one line\n" in f"{text}\n"
+    one = nd.runs()[three[0]]
+    assert "paused" in str(one)
+    assert "paused" in one._repr_html_()
+    assert "– paused" in str(RunsTable(nd.runs()).state)
+
+
+def test_a_file_of_runs_that_is_broken_is_to_be_moved_away() -> None:
+    with pytest.raises(UnknownName, match="There is none yet"):
+        nd.runs()["swift-otter"]
+    store.file().parent.mkdir(parents=True, exist_ok=True)
+    store.file().write_bytes(b"garbage" * 3000)
+    with pytest.raises(OutputError, match="file is not a database") as caught:
+        nd.runs()
+    assert "Move that file away" in caught.value.hint
 
 
 def test_frames_and_plain_data(three: list[str]) -> None:

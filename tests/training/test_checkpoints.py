@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import resource
 import shutil
 import signal
 import subprocess
@@ -151,20 +152,34 @@ def test_a_checkpoint_that_holds_code_is_not_run(left, tmp_path):
     assert not (tmp_path / "evil").exists()
 
 
-def test_a_full_disk_is_said_once_and_training_goes_on(folder, monkeypatch):
-    def full(*_):
-        raise OSError(28, "No space left on device")
-
-    monkeypatch.setattr(checkpoints, "_write", full)
-    with pytest.warns(NbdeployWarning, match="No space left") as caught:
-        assert 3 == len(train_micro(folder, epochs=3).history["epochs"])
+def test_a_full_disk_is_said_once_and_training_goes_on(folder):
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, before[1]))  # bytes a file may grow to: as of a full disk
+    try:
+        with pytest.warns(NbdeployWarning, match="File too large") as caught:
+            assert 3 == len(train_micro(folder, epochs=3).history["epochs"])
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
     assert 1 == len([one for one in caught if "cannot be resumed" in str(one.message)])
+    assert [] == _left()
 
 
 def test_a_file_is_there_whole_or_not_at_all(tmp_path):
     with pytest.raises(AttributeError):
         checkpoints._write(tmp_path / "state.pt", lambda: None)
     assert [] == list(tmp_path.iterdir())
+
+
+def test_what_nobody_took_up_for_long_is_removed_and_so_are_locks_of_what_is_over(folder):
+    root = cache_dir() / "training"
+    (root / "aaa").mkdir(parents=True)
+    for name in ("aaa.lock", "bbb.lock", "ccc.lock"):
+        (root / name).touch()
+    for name in ("aaa", "aaa.lock", "bbb.lock"):
+        os.utime(root / name, (0, 0))
+    train_micro(folder)
+    assert {"aaa", "aaa.lock", "bbb.lock"}.isdisjoint(path.name for path in root.iterdir())
+    assert (root / "ccc.lock").exists()
 
 
 def test_two_of_the_same_at_once_do_not_share_a_place(folder):

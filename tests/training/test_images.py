@@ -220,6 +220,25 @@ def test_a_diverging_training_stops_and_names_a_lower_rate(images):
     assert "lr=1e+29" in caught.value.hint
 
 
+def test_what_was_learned_before_it_diverged_is_kept(images):
+    from fastai.callback.core import Callback
+
+    class Diverge(Callback):
+        order = -20
+
+        def after_loss(self):
+            if self.epoch == 2:
+                self.learn.loss = self.learn.loss * float("nan")
+
+    with pytest.raises(TrainError, match="no longer a number in epoch 3, training batch 1") as caught:
+        _train(images, epochs=4, cbs=[Diverge()])
+    learn, history = caught.value.learn, caught.value.learn.history
+    assert f"The weights of epoch {history['kept']}" in caught.value.hint
+    assert (2, 3) == (len(history["epochs"]), history["stopped"])
+    loss, _ = learn.validate()
+    assert history["epochs"][history["kept"] - 1]["valid_loss"] == pytest.approx(loss, abs=1e-5)
+
+
 def test_ctrl_c_goes_through(images):
     from fastai.callback.core import Callback
 
@@ -237,6 +256,20 @@ def test_ctrl_c_goes_through(images):
 def test_refuses_numbers_that_cannot_be(images, wrong):
     with pytest.raises(UsageError, match=next(iter(wrong))):
         _train(images, **wrong)
+
+
+@pytest.mark.parametrize("wrong", [{"epochs": "3"}, {"epochs": 2.5}, {"size": "32"}, {"batch_size": True}])
+def test_a_count_that_is_no_whole_number_is_said(images, wrong):
+    ((name, value),) = wrong.items()
+    with pytest.raises(UsageError, match=f"{name} is {value!r}") as caught:
+        _train(images, **wrong)
+    assert "a whole number" in caught.value.hint
+
+
+@pytest.mark.parametrize("data", [None, ["a", "b"], 3])
+def test_what_is_no_data_is_said(data):
+    with pytest.raises(UsageError, match="is no set of pictures"):
+        _train(data)
 
 
 def test_refuses_a_set_with_nothing_held_out(images):

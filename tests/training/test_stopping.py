@@ -6,6 +6,7 @@ import copy
 import os
 import signal
 import threading
+from contextlib import nullcontext
 
 import pytest
 import torch
@@ -124,6 +125,19 @@ def test_the_button_stops_from_another_thread_and_leaves_the_page(images, monkey
     assert "stopped in epoch 2; the weights of epoch 1, the best by held-out loss, are kept" in pages[-1][1]
     assert 2 == pages[-1][0].count('role="img"')
     assert "<script" not in pages[-1][0]
+    assert "99.9" not in pages[-1][0]  # a share that is counted is whole, not nearly
+
+
+def test_the_picture_of_a_training_that_diverged_says_that_it_is_over(images, monkeypatch):
+    from nbdeploy.core import live
+
+    pages = []
+    monkeypatch.setattr(running, "in_notebook", lambda: True)
+    monkeypatch.setattr(running, "button", lambda _: nullcontext())
+    monkeypatch.setattr(live.Live, "show", lambda *shown, **__: pages.append(shown[2]))
+    with pytest.raises(TrainError, match="no longer a number"):
+        train_micro(images, epochs=3, lr=1e30)
+    assert "stopped in epoch" in pages[-1]
 
 
 def test_a_button_in_the_first_epoch_says_that_there_is_nothing_to_keep(images):

@@ -76,5 +76,9 @@ def test_rows_and_texts_are_refused_in_words():
     table = nd.Table.from_frame(frame, label="kind")
     with pytest.raises(UsageError, match="Pictures can be tuned, and what was given are rows"):
         nd.tune(table)
+    with pytest.raises(UsageError, match="Pictures can be tuned, and what was given are rows"):
+        nd.tune(frame, label="kind")
+    with pytest.raises(UsageError, match="Pictures can be tuned, and what was given are texts"):
+        nd.tune("questions.csv", text="question", label="topic")
     with pytest.raises(UsageError, match="This is for pictures, and what was given are rows"):
         nd.find_lr(table)

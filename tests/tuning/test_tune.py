@@ -233,10 +233,16 @@ def test_what_no_trial_would_be_spared_ends_the_tuning_at_once(few, tiny, monkey
     def train(*_, **__):
         raise DataError("The disk is gone.", hint="Put it back.")
 
-    monkeypatch.setattr(training, "train", train)
-    with quiet(), pytest.raises(DataError, match="The disk is gone") as caught:
-        nd.tune(few, **tiny, trials=20)
+    with monkeypatch.context() as patch:
+        patch.setattr(training, "train", train)
+        with quiet(), pytest.raises(DataError, match="The disk is gone") as caught:
+            nd.tune(few, **tiny, trials=20)
     assert "Put it back." == caught.value.hint
+    with quiet():
+        again = nd.tune(few, **tiny, trials=2, refit=False)
+    done = [trial for trial in again if trial.state == "complete"]
+    assert 2 == len(done)  # what failed for another reason than its own is tried again
+    assert again.tried[0].params == done[0].params
 
 
 def test_a_combination_is_tried_once_and_when_all_were_it_ends(few, tiny):
@@ -244,6 +250,7 @@ def test_a_combination_is_tried_once_and_when_all_were_it_ends(few, tiny):
         tuning = nd.tune(few, **{**tiny, "lr": [5e-3, 1e-2]}, trials=20, refit=False)
     assert 4 == len(tuning) == len({tuple(trial.params.items()) for trial in tuning})
     assert "every combination was tried" == tuning.stopped
+    assert "done" == nd.runs(kind="tune")[0].status
 
 
 @pytest.mark.parametrize(

@@ -14,6 +14,7 @@ import nbdeploy as nd
 from nbdeploy.core.progress import quiet
 from nbdeploy.training.epoch import Epoch
 from nbdeploy.tuning import objective, workers
+from nbdeploy.tuning.desk import EXHAUSTED
 from nbdeploy.tuning.objective import Job
 from nbdeploy.tuning.trial import Outcome
 
@@ -37,6 +38,17 @@ def test_two_workers_share_a_study_and_one_that_dies_is_one_failed_trial(few, ti
     (failed,) = (trial for trial in tuning if trial.state == "failed")
     assert "its process ended (signal 9)" in failed.why
     assert not any(map(psutil.pid_exists, started))
+
+
+def test_all_combinations_come_to_their_end_and_what_python_prints_at_its_start_is_no_news(
+    few, tiny, monkeypatch, tmp_path
+):
+    (tmp_path / "sitecustomize.py").write_text("print('hello')")
+    monkeypatch.setenv("PYTHONPATH", f"{tmp_path}{os.pathsep}{os.environ.get('PYTHONPATH', '')}")
+    with quiet():
+        tuning = nd.tune(few, **{**tiny, "lr": 0.01, "epochs": [1, 20]}, trials=5, workers=2, refit=False)
+    assert ["complete"] * 2 == [trial.state for trial in tuning]
+    assert EXHAUSTED == tuning.stopped
 
 
 @pytest.fixture

@@ -16,7 +16,7 @@ from nbdeploy.jupyter.widgets.base import LiveTable, joined, style
 from nbdeploy.tracking import shown
 from nbdeploy.tracking.run import Run
 from nbdeploy.tracking.runs import Runs
-from nbdeploy.tracking.shown import SIGNS, less_is_better, title, took, when
+from nbdeploy.tracking.shown import less_is_better, sign, title, took, when
 
 _MOST = 1000
 """Rows that a page is sent."""
@@ -147,7 +147,7 @@ def _row_of(run: Run, params: list[str], metrics: list[str]) -> dict[str, Any]:
     cells: list[tuple[str, Any]] = [
         (run.id, run.id),
         (run.what, run.what),
-        (f"{look.SIGNS[SIGNS[run.status]]} {run.status}", run.status),
+        (f"{look.SIGNS[sign(run.status)]} {run.status}", run.status),
         (when(run.began), run.began.timestamp()),
         (took(run.took_s), run.took_s),
     ]
@@ -157,7 +157,7 @@ def _row_of(run: Run, params: list[str], metrics: list[str]) -> dict[str, Any]:
             cells.append((shown.show(name, value), value if isinstance(value, int | float | str) else None))
     return {
         "id": run.id,
-        "kind": SIGNS[run.status],
+        "kind": sign(run.status),
         "status": run.status,
         "why": run.why,
         "more": " ".join([run.noted, *run.tags, *(f"{key}={value}" for key, value in run.params.items())]),
