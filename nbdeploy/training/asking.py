@@ -74,6 +74,13 @@ def pictures(
     learn: Learner, which: Sequence[int], classes: Sequence[int]
 ) -> tuple[list[Shown], tuple[int, int] | None]:
     """The held-out pictures of these indices, with the heat of the class of each; and how fine its map is."""
+    with seeded(0):  # transforms that held-out pictures are spared draw all the same
+        return _pictures(learn, which, classes)
+
+
+def _pictures(
+    learn: Learner, which: Sequence[int], classes: Sequence[int]
+) -> tuple[list[Shown], tuple[int, int] | None]:
     dl, found = learn.dls.valid, []
     fields: tuple[int, int] | None = None
     for start in range(0, len(which), _BATCH):
