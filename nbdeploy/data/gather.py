@@ -47,9 +47,9 @@ def gather(listing: Listing, *, valid: float, seed: int) -> ImageSet:
         )
     _check_labels({file.label for file, _ in files}, listing)
     pictures, given = _split(files, listing, valid=valid, seed=seed)
-    images = ImageSet(
-        pictures, set_aside, tuple(sorted(listing.skipped.items())), listing.source, None if given else seed
-    )
+    skipped = tuple(sorted(listing.skipped.items()))
+    by = {} if given else {"seed": seed, "share": valid}
+    images = ImageSet(pictures, set_aside, skipped, listing.source, **by)  # type: ignore[arg-type] # an int, a float
     _check_sides(images)
     _say([*listing.remarks, *_remarks(images, listing)])
     return images

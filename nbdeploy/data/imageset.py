@@ -38,6 +38,8 @@ class ImageSet(Divided[ImageFile]):
     """The set that `edits` were applied to; None where none were."""
     edits: tuple[Edit, ...] = field(default=(), repr=False)
     """The decisions that made this set of the original."""
+    share: float | None = None
+    """The share of each class, 0..1, that `seed` was to hold out; None where that is not known."""
 
     @classmethod
     def from_folder(

@@ -34,6 +34,8 @@ class Labelled(Divided[KeptFile]):
     """The seed of the split; None where a column decided it."""
     rows: tuple[int, ...] = ()
     """The position from 0, in what was read, of each of `files`."""
+    share: float | None = None
+    """The share of each class, 0..1, that `seed` was to hold out; None where that is not known."""
 
     noun: ClassVar[str] = "row"
     original: ClassVar[None] = None

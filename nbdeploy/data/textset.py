@@ -98,7 +98,8 @@ def _texts(read: Read, *, label: str, text: str | None, split: str | None, valid
     answers = [as_category(level) or None for level in levels_of(column_of(label, read.frame[label]))]
     files, rows, skipped = files_of(read, contents, answers, ".txt")
     made, seeded = divided(read, files, rows, split=split, valid=valid, seed=seed)
-    return Texts(files=made, skipped=skipped, source=str(read.path), seed=seeded, rows=tuple(rows))
+    share = None if split else valid
+    return Texts(files=made, skipped=skipped, source=str(read.path), seed=seeded, rows=tuple(rows), share=share)
 
 
 def _found(read: Read, others: set[str | None]) -> str:

@@ -22,6 +22,7 @@ from nbdeploy.data.records import clean_hint, count, names, shown
 from nbdeploy.data.scan import read_picture
 from nbdeploy.errors import DataError, ExportError, NbdeployWarning
 from nbdeploy.exporting.opening import opened_by, turned_by
+from nbdeploy.training.seeds import seeded
 
 if TYPE_CHECKING:
     from nbdeploy.data.imageset import ImageSet
@@ -162,7 +163,7 @@ def answers(
     try:
         opened_by(learn.dls, Path(paths[0]))  # a Learner that takes no files says so here, in words
         items: list[Any] = list(paths) if _takes_text(learn.dls, paths[0]) else [Path(path) for path in paths]
-        with learn.no_bar(), learn.no_logging():
+        with seeded(0), learn.no_bar(), learn.no_logging():  # a loader draws, also where nothing is shuffled
             loader = learn.dls.test_dl(items, num_workers=0, bs=batch_size)
             outputs = learn.get_preds(dl=loader, act=act, cbs=_watched(len(paths), batch_size))[0]
     except LOADING as error:

@@ -83,7 +83,7 @@ def _data_text(name: str, images: Any) -> str:
     if not source or type(images).__name__ != "ImageSet":
         return name
     settings: dict[str, Any] = {}
-    share = round(len(images.valid) / len(images), 2) if len(images) else 0.2
+    share = images.share or (round(len(images.valid) / len(images), 2) if len(images) else 0.2)
     if images.seed is not None:
         settings = {key: value for key, value in (("valid", share), ("seed", images.seed)) if value not in {0.2, 42}}
     _, call = images_call(source, settings)

@@ -34,7 +34,8 @@ def data_of(images: Any) -> dict[str, Any]:
         found["rows"] = len(images)
     held = getattr(images, "valid", None)
     if found.get("rows") and isinstance(held, tuple):
-        found |= {"held_out": round(len(held) / found["rows"], 2), "seed": getattr(images, "seed", None)}
+        share = getattr(images, "share", None) or round(len(held) / found["rows"], 2)  # what was asked for, if known
+        found |= {"held_out": share, "seed": getattr(images, "seed", None)}
     if isinstance(label := getattr(images, "label", None), str):  # of a table
         found["label"] = label
     edits = getattr(images, "edits", ())

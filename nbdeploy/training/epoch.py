@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from nbdeploy.training.seeds import seeded
+
 
 @dataclass(frozen=True, slots=True)
 class Epoch:
@@ -27,7 +29,7 @@ def validated(learn: Any) -> dict[str, float]:
     """``valid_loss accuracy ...`` of a Learner as it is now, on its held-out files."""
     recorder = learn.recorder
     before = {**vars(recorder), "values": list(recorder.values)}
-    with learn.no_bar(), learn.no_logging():
+    with seeded(0), learn.no_bar(), learn.no_logging():
         found = list(learn.validate())
     vars(recorder).update(before, values=type(recorder.values)(before["values"]))  # it counts it among the epochs
     return dict(zip(("valid_loss", *(metric.name for metric in learn.metrics)), map(float, found), strict=False))

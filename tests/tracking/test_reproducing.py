@@ -13,6 +13,7 @@ from PIL import Image
 import nbdeploy as nd
 from nbdeploy.cli import main, parser
 from nbdeploy.tracking import store
+from nbdeploy.tracking.asked import bound, call_of
 from nbdeploy.tracking.commands import terminal
 from nbdeploy.tracking.recording import recording
 from tests.tracking.made import compressed, trained
@@ -38,6 +39,23 @@ def test_the_data_is_read_again_and_what_changed_is_said(work: Path) -> None:
     assert ("0", "1") == changed["decisions, lines"]
     (work / "data").rename(work / "elsewhere")
     assert ("data", "not there any more") in {(c.what, c.now) for c in nd.runs()[run.id].reproduce().changes}
+
+
+def test_the_line_holds_out_the_same_pictures_where_small_classes_and_decisions_moved_the_share(work: Path) -> None:
+    for label, number in {"a": 20, "b": 2, "c": 2, "d": 2}.items():
+        (work / "data" / label).mkdir(parents=True)
+        for at in range(number):
+            Image.new("RGB", (32, 32), (at * 10, 0, ord(label))).save(work / "data" / label / f"{at}.png")
+    images = nd.ImageSet.from_folder("data")
+    nd.Journal("data").record([nd.Edit(file.path, "exclude") for file in images.train[:6]])
+    decided = images.apply(nd.Journal("data"))
+    assert len(decided.valid) / len(decided) > 0.3
+    call = call_of("nd.train", nd.train, bound(nd.train, (decided,), {}))
+    again = eval(call.replace("nd.train", "", 1), {"nd": nd})
+    assert decided.files == again.files
+    with recording("train", params=TRAIN, images=decided) as run:
+        pass
+    assert "--valid" not in terminal(nd.runs()[run.id])
 
 
 def test_the_commit_the_packages_and_python_are_compared(work: Path) -> None:

@@ -18,6 +18,7 @@ from nbdeploy.training.explaining import Explanation
 from nbdeploy.training.explaining.gradcam import NO_MAP, grad_cam
 from nbdeploy.training.kinds import reads_with_spacy
 from nbdeploy.training.opening import NoLabel
+from nbdeploy.training.seeds import seeded
 
 if TYPE_CHECKING:
     from fastai.data.core import TfmdDL
@@ -77,8 +78,10 @@ class PictureExplainer:
         fields: tuple[int, int] | None = None
         for start in range(0, len(which), _BATCH):
             part = list(which[start : start + _BATCH])
-            items = [dl.do_item(n) for n in part]
-            heat = grad_cam(_plain(self.learn.model), _batch(dl, items), classes[start : start + _BATCH])
+            with seeded(0):  # transforms that held-out pictures are spared draw all the same
+                items = [dl.do_item(n) for n in part]
+                batch = _batch(dl, items)
+            heat = grad_cam(_plain(self.learn.model), batch, classes[start : start + _BATCH])
             fields = heat.fields if heat else None
             for place, (n, item) in enumerate(zip(part, items, strict=True)):
                 seen = _opened(item[0])
