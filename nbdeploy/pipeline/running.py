@@ -83,7 +83,8 @@ class Pipeline:
         `provide`. A folder or an endpoint that this pipeline did not make is replaced only with `overwrite`.
 
         A step that fails stops those that need it, and no others. Raises PipelineFailed, with the result, where a step
-        failed or a gate does not hold; OutputError where another run is at work; UnknownName for a step.
+        failed or a gate does not hold; OutputError where another run is at work or the place of a result is taken;
+        UnknownName for a step.
         """
         wanted = self._wanted(until, force, provide=provide, overwrite=overwrite)
         state = State(self.spec.root, self.spec.name)

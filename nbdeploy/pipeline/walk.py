@@ -46,7 +46,10 @@ class Walk:
         return self._through(self._looked_at)
 
     def do(self) -> PipelineResult:
-        """Do what is not up to date."""
+        """Do what is not up to date. Raises OutputError, before anything is done, for a place that is taken."""
+        for step in self.steps:
+            if step.name in self.wanted.names and (self.wanted.provide or not step.asked):
+                self._insist_ours(step)
         try:
             return self._through(self._done)
         finally:
@@ -76,7 +79,7 @@ class Walk:
             why = f"{failed[0]} {self.rows[failed[0]].how}" if failed else f"a gate of {closed[0]} does not hold"
             return StepResult(step.name, How.not_run, why, after=step.after)
         if any(row.how is How.would_run for row in before):
-            why = f"after {', '.join(row.name for row in before if row.how is How.would_run)}"
+            why = self._and_taken(step, f"after {', '.join(row.name for row in before if row.how is How.would_run)}")
             return StepResult(step.name, How.would_run, why, after=step.after)
         return None
 
@@ -101,13 +104,13 @@ class Walk:
         return one(step, why, made)
 
     def _looked_at(self, step: Step, why: str, made: Any) -> StepResult:
-        return StepResult(step.name, How.would_run, why, after=step.after)
+        return StepResult(step.name, How.would_run, self._and_taken(step, why), after=step.after)
 
     def _done(self, step: Step, why: str, made: Any) -> StepResult:
         began = time.monotonic()
         state = self.work.state
         try:
-            self._insist_ours(step)
+            self._insist_ours(step)  # what was not there when the run began may be by now
             state.begin(step.name, step.owned(self.work))
             with self.around(step.name, why):
                 came = step.do(self.work)
@@ -125,12 +128,19 @@ class Walk:
 
     def _insist_ours(self, step: Step) -> None:
         """Raise OutputError where something stands in the step's place that this pipeline did not make."""
-        foreign = {name: words for name, words in step.taken(self.work).items() if name not in self.work.state.owned}
-        if foreign and not self.wanted.overwrite:
+        if words := self._taken(step):
             raise OutputError(
-                f"{next(iter(foreign.values()))}, and this pipeline did not make it.",
+                f"{words}.",
                 hint="Write another name in the file, or let it be replaced: --overwrite (overwrite=True).",
             )
+
+    def _and_taken(self, step: Step, why: str) -> str:
+        return "; ".join(filter(None, (why, self._taken(step))))
+
+    def _taken(self, step: Step) -> str:
+        """What stands in the step's place and may not be replaced; "" where nothing does."""
+        foreign = [words for name, words in step.taken(self.work).items() if name not in self.work.state.owned]
+        return f"{foreign[0]}, and this pipeline did not make it" if foreign and not self.wanted.overwrite else ""
 
     def _damage(self, record: Record) -> str:
         """Which output is not what was made; "" where all are."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 from pathlib import Path
 from typing import Any
@@ -241,7 +242,7 @@ def test_a_bundle_is_put_at_its_provider_only_when_that_is_asked_for(done: Any) 
 
 def test_an_endpoint_of_somebody_else_is_not_replaced(done: Any) -> None:
     done.doing.ends["tiny"] = "somebody else's"
-    with pytest.raises(PipelineFailed, match="There is an endpoint tiny already, and this pipeline did not make it"):
+    with pytest.raises(OutputError, match="There is an endpoint tiny already, and this pipeline did not make it"):
         done.run(provide=True)
     assert done.doing.ends["tiny"] == "somebody else's"
     assert done.run(provide=True, overwrite=True) == ["provide:tiny"]
@@ -251,9 +252,13 @@ def test_a_folder_that_it_did_not_make_is_not_replaced(project: Any) -> None:
     mine = project.root / "build" / "tiny-onnx-fp16" / "mine.txt"
     mine.parent.mkdir(parents=True)
     mine.write_text("mine")
-    with pytest.raises(PipelineFailed, match=r"tiny-onnx-fp16 is there already, and this pipeline did not make it"):
+    told = r"tiny-onnx-fp16 is there already, and this pipeline did not make it"
+    with pytest.raises(OutputError, match=told):
         project.run()
+    assert project.doing.did == []  # it is said before minutes of training
     assert mine.read_text() == "mine"
+    assert project.run(until="train") == ALL[:3]
+    assert re.search(told, project.pipeline().check().steps["deploy:onnx-fp16"].why)
 
 
 def test_two_runs_at_once_are_one_too_many(done: Any) -> None:
@@ -266,9 +271,11 @@ def test_two_runs_at_once_are_one_too_many(done: Any) -> None:
 
 def test_a_memory_that_was_damaged_is_said_and_costs_a_run_of_everything(done: Any) -> None:
     (done.root / ".nbdeploy" / "tiny" / "state.json").write_text("{")
-    with pytest.warns(NbdeployWarning, match="so every step is done again"), pytest.raises(PipelineFailed):
+    with pytest.warns(NbdeployWarning, match="so every step is done again"), pytest.raises(OutputError):
         done.run()  # what stands there is nobody's now
-    assert done.run(overwrite=True)[-4:] == ["train", *BUNDLES]
+    with pytest.warns(NbdeployWarning, match="so every step is done again"):
+        assert done.run(overwrite=True)[-4:] == ["train", *BUNDLES]
+    assert done.run() == []
 
 
 def test_a_hash_is_remembered_only_once_the_file_is_old_enough(tmp_path: Path) -> None:
