@@ -44,6 +44,7 @@ html_static_path = ["_static"]
 html_css_files = ["nbdeploy.css"]
 html_copy_source = html_show_sourcelink = False
 highlight_language = "none"
+smartquotes = False  # options and quotes stay what a reader types
 pygments_style, pygments_dark_style = "friendly", "github-dark"
 copybutton_exclude = ".linenos, .gp, .go"
 suppress_warnings = ["mystnb.unknown_mime_type"]  # of widgets, see above

@@ -58,6 +58,12 @@ def text(site: Path, page: str) -> str:
     return re.sub(r"<[^>]+>", "", (site / "docs" / f"{page}.html").read_text(encoding="utf-8"))
 
 
+def test_options_and_quotes_are_shown_as_they_are_typed(site: Path) -> None:
+    assert "which data set; --list shows them" in text(site, "reference/terminal")
+    assert 'a comparison in quotes, as "&gt;= 0.95"' in text(site, "pipeline").replace("&quot;", '"')
+    assert "put, when the run is given --provide" in text(site, "pipeline")
+
+
 @pytest.mark.slow
 def test_it_is_built_without_a_warning_and_begins_at_its_root(site: Path) -> None:
     assert "docs/index.html" in (site / "index.html").read_text(encoding="utf-8")
