@@ -224,12 +224,17 @@ class Magics:
         say_line(python_call("nd.advise", name, **keywords))
         return advise(model, **keywords)
 
-    def pipeline(self, line: str, cell: str) -> Any:
-        """Do what the cell says, data to bundles, and only what changed; %%pipeline --help says more."""
+    def pipeline(self, line: str, cell: str | None = None) -> Any:
+        """Do what the cell says, data to bundles, and only what changed; %pipeline --help says more."""
         parsed = _parse("pipeline", line)
         if parsed is None:
             return None
         parser, args = parsed
+        if cell is None:
+            raise UsageError(
+                "A pipeline stands in the cell, below a line that begins with %%pipeline. "
+                'One in a file: nd.Pipeline.load("pipeline.yaml").run()'
+            )
         if not args.name.isidentifier():
             raise UsageError(f"{args.name} is no name of a variable. Example: %%pipeline pets")
         from nbdeploy.pipeline.running import Pipeline  # noqa: PLC0415 - only this magic needs it
@@ -284,7 +289,8 @@ def unload(shell: Any) -> None:
     if magics is None:
         return
     for name in _names():
-        shell.magics_manager.magics[_kind(name)].pop(name, None)
+        for registered in shell.magics_manager.magics.values():
+            registered.pop(name, None)
     for event, callback in magics.events.items():
         shell.events.unregister(event, callback)
     if shell.Completer is not None and magics.matcher in shell.Completer.custom_matchers:
@@ -307,8 +313,9 @@ def _names() -> list[str]:
     return list(MAGICS)
 
 
-def _kind(name: str) -> Literal["line", "cell"]:
-    return "cell" if MAGICS[name].cell else "line"
+def _kind(name: str) -> Literal["line", "line_cell"]:
+    """A magic for cells is one for lines too, since IPython asks no cell magic for help without a cell below."""
+    return "line_cell" if MAGICS[name].cell else "line"
 
 
 def _parse(verb: str, line: str) -> tuple[Parser, argparse.Namespace] | None:

@@ -61,6 +61,15 @@ def test_what_is_wrong_is_said_with_the_line_of_the_cell(shell: Shell) -> None:
         shell.run("%%pipeline my-pets\ndata: pictures\n")
 
 
+def test_help_needs_no_pipeline_below_and_all_else_asks_for_one(shell: Shell, capsys: Any) -> None:
+    shell.run("%pipeline --help")
+    assert "usage: %%pipeline [-h] [--until STEP]" in capsys.readouterr().out
+    with pytest.raises(UsageError, match=r"the cell body is empty\. Did you mean the line magic %pipeline"):
+        shell.run("%%pipeline --help")
+    with pytest.raises(UsageError, match=r"below a line that begins with %%pipeline\. One in a file: nd\.Pipeline"):
+        shell.run("%pipeline pets")
+
+
 def test_its_options_and_the_keys_of_the_file_complete(shell: Shell) -> None:
     assert {"--until", "--force", "--provide", "--dry-run"} <= set(shell.complete("%%pipeline pets --"))
     assert shell.complete("%%pipeline pets --un") == ["--until"]
