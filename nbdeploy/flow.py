@@ -85,6 +85,7 @@ def deploy(
         lowering.check(wanted)
         if (kind := kind_of(model)) is not None:
             lowering.check(wanted, kind)  # before minutes of work
+        lowering.fetch()
     counts = (1 if count is None else count for count in (verify_files, calibration_files))
     if samples < 0 or min(counts) < 1 or latency_runs < 0:
         raise UsageError(

@@ -113,6 +113,9 @@ class Target(ABC):
             if importlib.util.find_spec(module) is None:
                 raise MissingExtra(f'The target "{self.name}"', module, targets[self.name].extra)
 
+    def fetch(self) -> None:  # noqa: B027 - most need nothing
+        """Get what it needs from elsewhere, before minutes of work. Raises MissingExtra. `check` asks no network."""
+
     def _check_kind(self, recipe: Recipe, kind: str) -> None:
         held = self.beyond_pictures.get(kind, ())
         what = {"table": "rows of a table", "text": "texts"}[kind]

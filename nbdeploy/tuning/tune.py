@@ -214,6 +214,7 @@ def _check(space: Space, target: str | None, *, trials: int, workers: int | None
         lowering = registry.targets.load(target)()
         for one in _values(space, "recipe"):
             lowering.check(recipe_named(one))
+        lowering.fetch()
     from nbdeploy.training.arch import find_arch, load_libraries  # noqa: PLC0415 - imports torch
 
     load_libraries()

@@ -17,6 +17,7 @@ from nbdeploy import registry
 from nbdeploy.core.recipe import RECIPES
 from nbdeploy.core.report import Status
 from nbdeploy.errors import IntegrityError, MissingExtra, NbdeployError
+from nbdeploy.shipping.choices import offered
 from nbdeploy.targets.page import browser, icons, npm, site
 from nbdeploy.targets.tfjs import TfjsTarget
 from nbdeploy.targets.web import WebTarget
@@ -35,6 +36,14 @@ def empty_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def no_npm(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(npm.shutil, "which", lambda *_, **__: None)
     monkeypatch.setattr(npm.importlib.util, "find_spec", lambda _: None)
+
+
+def test_what_a_page_takes_is_told_without_asking_the_network(empty_cache: Path) -> None:
+    for target in TARGETS:
+        target().check(RECIPES["fp32"])
+    ready, _ = offered()
+    assert {"web", "tfjs"} <= {choice.name for choice in ready if choice.recipes}
+    assert not empty_cache.exists()
 
 
 def test_the_lock_holds_names_versions_and_hashes_and_no_address() -> None:

@@ -13,7 +13,6 @@ from nbdeploy.targets.page.browser import browser_check
 
 if TYPE_CHECKING:
     from nbdeploy.core.bundle import Bundle
-    from nbdeploy.core.recipe import Recipe
     from nbdeploy.core.report import Check
 
 
@@ -31,9 +30,8 @@ class PageTarget(Target):
         "Phones on your network: nbdeploy serve BUNDLE --host 0.0.0.0 --certfile CERT.pem --keyfile KEY.pem.",
     )
 
-    def check(self, recipe: Recipe, kind: str = "image") -> None:
-        super().check(recipe, kind)
-        npm.fetch(self.page.packages)  # what cannot be had is said before minutes of work
+    def fetch(self) -> None:
+        npm.fetch(self.page.packages)
 
     def furnish(self, work: Path, *, name: str) -> None:
         super().furnish(work, name=name)
