@@ -51,7 +51,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         return _main(argv)
     except KeyboardInterrupt as stop:
-        say(f"\nStopped; {stop or 'nothing was put in place.'}")
+        say(f"\nStopped; {str(stop) or 'nothing was put in place.'}")
         return STOPPED
     except BrokenPipeError:  # the reader of our output has gone; let the interpreter's own flush have no target
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
