@@ -11,7 +11,7 @@ from pathlib import Path
 from nbdeploy.core.live import in_notebook
 from nbdeploy.core.progress import is_quiet
 from nbdeploy.core.progress import step as progress_step
-from nbdeploy.errors import DataError, PipelineFailed, UnknownName, say
+from nbdeploy.errors import DataError, PipelineFailed, UnknownName, UsageError, say
 from nbdeploy.pipeline.doing import Doing
 from nbdeploy.pipeline.hashes import Hashes
 from nbdeploy.pipeline.result import How, PipelineResult
@@ -85,7 +85,7 @@ class Pipeline:
 
         A step that fails stops those that need it, and no others. Raises PipelineFailed, with the result, where a step
         failed or a gate does not hold; OutputError where another run is at work or the place of a result is taken;
-        UnknownName for a step.
+        UnknownName for a step; UsageError where a step to force comes after `until`.
         """
         wanted = self._wanted(until, force, provide=provide, overwrite=overwrite)
         state = State(self.spec.root, self.spec.name)
@@ -108,16 +108,16 @@ class Pipeline:
         return result
 
     def _wanted(self, until: str | None, force: str | Iterable[str], *, provide: bool, overwrite: bool) -> Wanted:
-        forced = [force] if isinstance(force, str) else list(force)
         names = {step.name for step in self.steps}
         if until is not None:
             names = self._with_needed(self._named(until))
-        return Wanted(
-            frozenset(names),
-            frozenset(name for one in forced for name in self._named(one)),
-            provide=provide,
-            overwrite=overwrite,
-        )
+        forced = frozenset(name for one in ([force] if isinstance(force, str) else force) for name in self._named(one))
+        if beyond := sorted(forced - names):
+            raise UsageError(
+                f'"{beyond[0]}" is to be done again, but comes after "{until}", where this run ends.',
+                hint="Leave one of the two out: until (--until) or force (--force).",
+            )
+        return Wanted(frozenset(names), forced, provide=provide, overwrite=overwrite)
 
     def _named(self, text: str) -> list[str]:
         """The steps that a person means by `text`."""

@@ -113,7 +113,10 @@ class State:
             return
         except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
             warnings.warn(
-                f"{self.file} cannot be read ({error}), so every step is done again.", NbdeployWarning, stacklevel=4
+                f"{self.file} cannot be read ({error}), so every step is done again; bundles that are there are "
+                "replaced with overwrite=True (--overwrite) only.",
+                NbdeployWarning,
+                stacklevel=4,
             )
 
 

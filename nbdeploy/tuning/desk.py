@@ -93,7 +93,8 @@ class Desk:
             return ""
         if len(self.objectives) > 1:
             return self._worse_than_its_like(number, place, epoch.accuracy)
-        asked.report(epoch.accuracy, place)
+        if place not in trial.curve:  # of more epochs than places the first one counts; Optuna would warn of the next
+            asked.report(epoch.accuracy, place)
         if not asked.should_prune() or not self._clearly_behind(number, place, epoch.accuracy):
             return ""
         return f"{100 * epoch.accuracy:.1f} % after {epoch.done} of {epoch.planned} epochs"

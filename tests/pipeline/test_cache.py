@@ -12,7 +12,7 @@ import pytest
 from filelock import FileLock
 
 import nbdeploy as nd
-from nbdeploy.errors import NbdeployWarning, OutputError, PipelineFailed, UnknownName
+from nbdeploy.errors import NbdeployWarning, OutputError, PipelineFailed, UnknownName, UsageError
 from nbdeploy.pipeline.hashes import Hashes
 from tests.pipeline.conftest import ALL
 
@@ -144,6 +144,8 @@ def test_force_does_a_step_again_and_those_after_it_where_something_else_comes_o
     assert done.run(force=["deploy"]) == BUNDLES
     with pytest.raises(UnknownName, match='There is no step "trian"'):
         done.run(force="trian")
+    with pytest.raises(UsageError, match='"deploy:cloud-fp32" is to be done again, but comes after "train"'):
+        done.run(force="deploy", until="train")
 
 
 def test_a_training_that_a_person_stopped_is_not_taken_for_the_whole(project: Any, monkeypatch: Any) -> None:

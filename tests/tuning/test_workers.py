@@ -40,6 +40,7 @@ def test_two_workers_share_a_study_and_one_that_dies_is_one_failed_trial(few, ti
     assert not any(map(psutil.pid_exists, started))
 
 
+@pytest.mark.filterwarnings("error:The reported value is ignored")
 def test_all_combinations_come_to_their_end_and_what_python_prints_at_its_start_is_no_news(
     few, tiny, monkeypatch, tmp_path
 ):
