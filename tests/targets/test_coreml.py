@@ -18,6 +18,7 @@ from nbdeploy.core.report import Status
 from nbdeploy.core.signature import Signature, Step
 from nbdeploy.errors import UsageError
 from nbdeploy.targets.package import host_code
+from nbdeploy.templates.python.runtimes.coreml import UnknownOperator, load
 from tests.models import conv_model, learner, loaders
 from tests.targets.contract import TargetContract
 
@@ -117,6 +118,8 @@ def test_an_operator_that_the_interpreter_does_not_know_makes_the_check_not_run_
     expected = json.loads((bundle.path / "samples" / "expected.json").read_text(encoding="utf-8"))
     assert {None} == {sample["deployed"] for sample in expected["samples"]}
     assert nd.verify(bundle).ok
+    with pytest.raises(UnknownOperator, match="cumsum"):
+        load(str(bundle.model), 0)
 
 
 @pytest.mark.slow

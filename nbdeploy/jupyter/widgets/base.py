@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import uuid
+from abc import abstractmethod
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -42,9 +43,9 @@ class Lasting(anywidget.AnyWidget):
         super().__init__()
         self._id = uuid.uuid4().hex
 
+    @abstractmethod
     def _page(self) -> str:
         """What is shown, as a fragment of HTML."""
-        raise NotImplementedError
 
     def _words(self) -> str:
         """What is shown, as plain text."""

@@ -29,14 +29,18 @@ CONSTANTS: dict[str, Callable[..., Any]] = {
 _LAST = "classify"
 
 
+class UnknownOperator(ValueError):
+    """The program has operators that the reference interpreter does not know."""
+
+
 def load(path: str, threads: int) -> Callable[[np.ndarray], np.ndarray]:  # noqa: ARG001 - numpy has its own threads
     """A function from uint8 [1, H, W, C] to float32 [classes].
 
-    Raises NotImplementedError that names the operators which it does not know.
+    Raises UnknownOperator that names the operators which it does not know.
     """
     package = read_package(path)
     if unknown := unknown_operators(package):
-        raise NotImplementedError(f"the reference interpreter does not know {', '.join(unknown)}")
+        raise UnknownOperator(f"the reference interpreter does not know {', '.join(unknown)}")
     constants, steps = _prepared(package)
     return lambda pixels: _run(package, constants, steps, pixels)
 
